@@ -1,8 +1,11 @@
 //! Pure data: ids, names, addresses, states, records, errors. No I/O.
 
+pub mod duration;
 pub mod error;
 pub mod ids;
 pub mod names;
 pub mod record;
+pub mod shell;
 pub mod state;
+pub mod suggest;
 pub mod time;
