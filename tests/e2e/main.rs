@@ -1,1 +1,5 @@
+//! End-to-end tests of the real binary, one module a verb.
+#![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
 
+mod harness;
+mod layers;

@@ -1,1 +1,27 @@
+//! What the end-to-end tests stand on: a private world per test, the real `mng` run in it, and ways to look.
+//!
+//! A [`TestEnv`] has its own home, tmux server and git identity, so tests run side by side and never meet the
+//! tmux server or the agents of the person who runs them. Nothing sleeps for a fixed time: [`TestEnv::eventually`]
+//! polls to a deadline and fails with the screens and logs in view.
 
+mod faults;
+mod fingerprint;
+mod normalise;
+mod process;
+mod python_tree;
+mod repo;
+mod run;
+mod terminal;
+mod tmpfs;
+mod world;
+
+pub use faults::Killed;
+pub use fingerprint::Fingerprint;
+pub use normalise::Normaliser;
+pub use process::{Process, processes_carrying, processes_matching};
+pub use python_tree::{PythonAgent, PythonTree};
+pub use repo::Repo;
+pub use run::{Background, Command, Run};
+pub use terminal::Terminal;
+pub use tmpfs::SmallDisk;
+pub use world::TestEnv;
