@@ -1,5 +1,6 @@
 //! Pure data: ids, names, addresses, states, records, errors. No I/O.
 
+pub mod address;
 pub mod duration;
 pub mod error;
 pub mod ids;
