@@ -3,6 +3,7 @@
 pub mod address;
 pub mod duration;
 pub mod error;
+pub mod event;
 pub mod ids;
 pub mod names;
 pub mod record;

@@ -22,6 +22,19 @@ use crate::model::ids::random_hex;
 /// # Errors
 /// The temporary file could not be written or renamed; the old file is then untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    replace(path, bytes, mode, true)
+}
+
+/// As [`write_atomic`] without waiting for the disk: readers still see old or new, but a power loss may
+/// take the new bytes back. For counters, caches and activity stamps.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    replace(path, bytes, mode, false)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, is_durable: bool) -> Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let mode = fs::metadata(&target).map_or(mode, |meta| meta.permissions().mode() & 0o7777);
     let parent = target.parent().unwrap_or(Path::new("/")).to_path_buf();
@@ -29,9 +42,13 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        if is_durable {
+            file.sync_all()?;
+        }
         fs::rename(temp, &target)?;
-        sync_dir(&parent);
+        if is_durable {
+            sync_dir(&parent);
+        }
         Ok(())
     };
     let temp = sibling(&target);

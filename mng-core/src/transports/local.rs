@@ -88,6 +88,10 @@ impl Transport for LocalTransport {
         storage::write_atomic(path, bytes, mode)
     }
 
+    async fn write_volatile(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        storage::write_volatile(path, bytes, mode)
+    }
+
     async fn create_dir(&self, path: &Path) -> Result<()> {
         storage::create_private_dir(path)
     }

@@ -250,6 +250,10 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Replaces a file atomically; parents are made (0700); a new file gets `mode`.
     async fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()>;
 
+    /// Replaces a file atomically without waiting for the disk: for counters, caches and activity stamps,
+    /// which a crash may take back.
+    async fn write_volatile(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()>;
+
     /// Makes a directory and its parents (0700 each).
     async fn create_dir(&self, path: &Path) -> Result<()>;
 
