@@ -176,9 +176,21 @@ mod tests {
         assert_eq!(seconds("90S"), Some(90.0));
         assert_eq!(seconds(" 1h30m "), Some(5400.0));
         assert_eq!(seconds("1d12h"), Some(129_600.0));
-        for bad in
-            ["", "x", "5x", "m5", "30m1h", "1h1h", "-5", "-5s", "5 m", "1e3", "inf", "1.5h", "99999999999999999999d"]
-        {
+        for bad in [
+            "",
+            "x",
+            "5x",
+            "m5",
+            "30m1h",
+            "1h1h",
+            "-5",
+            "-5s",
+            "5 m",
+            "1e3",
+            "inf",
+            "1.5h",
+            "99999999999999999999d",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

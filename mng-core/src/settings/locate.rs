@@ -196,7 +196,9 @@ mod tests {
     #[test]
     fn the_host_dir_is_expanded_and_made_absolute() {
         let at = |dir| {
-            Locations::find(&env(&[("HOME", "/h"), ("MNG_HOST_DIR", dir)]), Path::new("/w"), None).unwrap().base
+            Locations::find(&env(&[("HOME", "/h"), ("MNG_HOST_DIR", dir)]), Path::new("/w"), None)
+                .unwrap()
+                .base
         };
         assert_eq!(at("~/x"), Path::new("/h/x"));
         assert_eq!(at("rel"), Path::new("/w/rel"));
@@ -219,7 +221,10 @@ mod tests {
         let missing = Locations::find(&home, &nested, Some(Path::new("nope"))).unwrap_err();
         assert_eq!(missing.exit_code(), 2);
         let from_git = env(&[("HOME", "/h"), ("GIT_DIR", "/g"), ("GIT_WORK_TREE", "/wt")]);
-        assert_eq!(Locations::find(&from_git, &nested, None).unwrap().project_root.unwrap(), Path::new("/wt"));
+        assert_eq!(
+            Locations::find(&from_git, &nested, None).unwrap().project_root.unwrap(),
+            Path::new("/wt")
+        );
     }
 
     #[test]

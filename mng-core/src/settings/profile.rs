@@ -93,10 +93,7 @@ pub fn ensure_profile(locations: &Locations, env: &EnvSnapshot) -> Result<Profil
         Profile::new(locations, &id)
     } else {
         find_profile(locations, env)?.ok_or_else(|| {
-            Error::plain(
-                ErrorClass::Config,
-                format!("`{}` names no profile", locations.contract_home(&path)),
-            )
+            Error::plain(ErrorClass::Config, format!("`{}` names no profile", locations.contract_home(&path)))
         })?
     };
     storage::create_private_dir(&profile.dir)?;
