@@ -1,6 +1,7 @@
 //! Pure data: ids, names, addresses, states, records, errors. No I/O.
 
 pub mod address;
+pub mod branch;
 pub mod duration;
 pub mod error;
 pub mod event;
@@ -11,3 +12,4 @@ pub mod shell;
 pub mod state;
 pub mod suggest;
 pub mod time;
+pub mod window;
