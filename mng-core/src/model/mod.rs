@@ -3,6 +3,7 @@
 pub mod address;
 pub mod branch;
 pub mod duration;
+pub mod env_file;
 pub mod error;
 pub mod event;
 pub mod ids;
