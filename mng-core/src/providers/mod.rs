@@ -102,6 +102,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     fn capabilities(&self) -> Capabilities;
 
+    /// One-time set-up before the first host or agent is made; idempotent. Listings never call it.
+    async fn bootstrap(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Every host of the provider, stopped and remembered ones included, without entering any.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 mod core;
 mod duration;
 mod environment;
+mod interim;
 pub mod locate;
 mod parse;
 pub mod profile;
@@ -19,6 +20,7 @@ pub use self::core::{
 };
 pub use duration::{DurationText, Seconds, format_duration, parse_duration};
 pub use environment::{EnvSnapshot, VARIABLES, Variable};
+pub use interim::Settings;
 pub use locate::{ConfigScope, Locations};
 pub use parse::TomlProblem;
 pub use profile::{Profile, ensure_profile, find_profile, user_id};
