@@ -1,1 +1,5 @@
+//! One verb a module: what the commands do. A request goes in, a report comes out, progress goes to a channel
+//! of events. Nothing here prints, exits or knows the command line.
 
+pub mod discover;
+pub mod resolve;

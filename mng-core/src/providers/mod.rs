@@ -113,6 +113,15 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// [`ProviderError::Unavailable`] when the control plane cannot be asked: unknown is never empty.
     async fn discover_hosts(&self) -> Result<Vec<DiscoveredHost>>;
 
+    /// One host by its id; `None` if the provider does not have it. Providers with many hosts look it up
+    /// directly.
+    ///
+    /// # Errors
+    /// As [`Provider::discover_hosts`].
+    async fn find_host(&self, id: &HostId) -> Result<Option<DiscoveredHost>> {
+        Ok(self.discover_hosts().await?.into_iter().find(|host| host.id == *id))
+    }
+
     /// A way to a host, without connecting yet.
     ///
     /// # Errors

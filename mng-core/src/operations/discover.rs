@@ -1,0 +1,163 @@
+//! Which providers are asked, and which hosts they know. No host is entered here.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::hosts::fan_out;
+use crate::model::address::LOCAL_PROVIDER;
+use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::names::ProviderName;
+use crate::plugins::Ctx;
+use crate::providers::DiscoveredHost;
+use crate::settings::ImplicitProviders;
+
+/// A provider that could not be asked. Its agents are unknown, not absent.
+#[derive(Debug)]
+pub struct ProviderFailure {
+    pub provider: ProviderName,
+    pub error: Error,
+    /// The person named it: a `[providers.NAME]` table, an `enabled_backends` entry or an explicit option.
+    /// Only such a failure sets the exit code; a back end that is merely there is passed over.
+    pub is_configured: bool,
+}
+
+impl ProviderFailure {
+    /// Whether the provider exists and did not answer, as opposed to being misconfigured.
+    #[must_use]
+    pub fn is_inaccessible(&self) -> bool {
+        is_inaccessible(&self.error)
+    }
+}
+
+/// Whether an error says "cannot be asked now" rather than "is wrong".
+#[must_use]
+pub fn is_inaccessible(error: &Error) -> bool {
+    matches!(error.class(), ErrorClass::ProviderUnavailable | ErrorClass::CommandTimeout)
+}
+
+/// The hosts of some providers.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// Sorted by provider, then name, then id.
+    pub hosts: Vec<DiscoveredHost>,
+    pub failures: Vec<ProviderFailure>,
+    /// Everyone who was asked, whatever the answer.
+    pub asked: Vec<ProviderName>,
+}
+
+/// Which providers a command wants asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Every active one.
+    #[default]
+    Active,
+    /// These, as `--provider` or an address names them; each must exist.
+    Named(BTreeSet<ProviderName>),
+}
+
+impl Scope {
+    /// The names given, or all active providers when none are.
+    #[must_use]
+    pub fn of(names: impl IntoIterator<Item = ProviderName>) -> Self {
+        let names: BTreeSet<ProviderName> = names.into_iter().collect();
+        if names.is_empty() { Self::Active } else { Self::Named(names) }
+    }
+}
+
+/// The providers of a scope, and what is worth a warning: configured ones that this binary lacks.
+///
+/// # Errors
+/// A named provider does not exist, is disabled, or this binary lacks its back end.
+pub fn providers(ctx: &Ctx, scope: &Scope) -> Result<(Vec<ProviderName>, Vec<String>)> {
+    match scope {
+        Scope::Named(names) => {
+            for name in names {
+                ctx.provider(name)?;
+            }
+            Ok((names.iter().cloned().collect(), Vec::new()))
+        }
+        Scope::Active => Ok(active(ctx)),
+    }
+}
+
+/// The instances that fan-out commands ask: `local`, every configured one, the enabled back ends, and those
+/// that this profile has used before. A back end that is merely linked is left alone: asking it would cost
+/// time, or fail for want of credentials that nobody ever gave.
+fn active(ctx: &Ctx) -> (Vec<ProviderName>, Vec<String>) {
+    let blocks = ctx.settings.providers();
+    let allowed = &ctx.settings.core.enabled_backends;
+    let mut names: BTreeSet<ProviderName> = BTreeSet::from([ProviderName::stored(LOCAL_PROVIDER)]);
+    names.extend(blocks.keys().map(ProviderName::stored));
+    names.extend(allowed.iter().map(ProviderName::stored));
+    for backend in ctx.registry.backends() {
+        let is_wanted = match ctx.settings.core.implicit_providers {
+            ImplicitProviders::All => true,
+            ImplicitProviders::None => false,
+            ImplicitProviders::Used => {
+                ctx.profile.as_ref().is_some_and(|profile| profile.has_used(backend.name))
+            }
+        };
+        if is_wanted {
+            names.insert(ProviderName::stored(backend.name));
+        }
+    }
+    let mut active = Vec::new();
+    let mut warnings = Vec::new();
+    for name in names {
+        let block = blocks.get(name.as_str());
+        let is_off = block.and_then(|block| block.get("is_enabled")).and_then(Value::as_bool) == Some(false);
+        let backend = block.and_then(|block| block.get("backend")).and_then(Value::as_str);
+        let backend = backend.unwrap_or(name.as_str());
+        let is_excluded = !allowed.is_empty() && !allowed.iter().any(|one| one == backend);
+        if is_off || is_excluded || ctx.registry.switched_off_owner(backend).is_some() {
+            continue;
+        }
+        if ctx.registry.backend(backend).is_none() {
+            warnings.push(format!(
+                "provider `{name}` is not asked: this mng has no back end `{backend}` (install with `cargo install mng --features {backend}`)"
+            ));
+            continue;
+        }
+        active.push(name);
+    }
+    (active, warnings)
+}
+
+/// Asks every provider of the scope for its hosts: all at once, each under its own deadline, none hiding
+/// another.
+///
+/// # Errors
+/// Only for names that do not exist (see [`providers`]); what goes wrong at one provider is a row in
+/// `failures`.
+#[tracing::instrument(skip_all)]
+pub async fn hosts(ctx: &Ctx, scope: &Scope) -> Result<(Discovery, Vec<String>)> {
+    let (asked, warnings) = providers(ctx, scope)?;
+    let answers = fan_out(asked.clone(), ctx.limits.parallel, ctx.limits.probe, |name| async move {
+        ctx.provider(&name)?.discover_hosts().await
+    })
+    .await;
+    let mut discovery = Discovery { asked: asked.clone(), ..Discovery::default() };
+    for (provider, answer) in asked.into_iter().zip(answers) {
+        match answer {
+            Ok(hosts) => discovery.hosts.extend(hosts),
+            Err(error) => {
+                let is_configured = is_configured(ctx, scope, &provider);
+                if !is_configured {
+                    tracing::debug!(provider = %provider, %error, "provider passed over");
+                }
+                discovery.failures.push(ProviderFailure { provider, error, is_configured });
+            }
+        }
+    }
+    discovery.hosts.sort_by(|a, b| (&a.provider, &a.name, &a.id).cmp(&(&b.provider, &b.name, &b.id)));
+    Ok((discovery, warnings))
+}
+
+/// Whether a person asked for this provider.
+fn is_configured(ctx: &Ctx, scope: &Scope, provider: &ProviderName) -> bool {
+    matches!(scope, Scope::Named(_))
+        || provider.as_str() == LOCAL_PROVIDER
+        || ctx.settings.providers().contains_key(provider.as_str())
+        || ctx.settings.core.enabled_backends.iter().any(|name| name == provider.as_str())
+}
