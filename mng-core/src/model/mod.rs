@@ -6,6 +6,7 @@ pub mod duration;
 pub mod env_file;
 pub mod error;
 pub mod event;
+pub mod failure;
 pub mod ids;
 pub mod names;
 pub mod record;
