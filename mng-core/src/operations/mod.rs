@@ -2,4 +2,7 @@
 //! of events. Nothing here prints, exits or knows the command line.
 
 pub mod discover;
+mod edit;
+pub mod label;
+pub mod limit;
 pub mod resolve;
