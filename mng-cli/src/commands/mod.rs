@@ -1,0 +1,45 @@
+//! The commands: one file each. A file parses, calls one operation of the engine and renders its report.
+//!
+//! # How to add a command
+//!
+//! 1. `commands/stop.rs`:
+//!
+//!    ```ignore
+//!    /// Stop agents and keep their work                  <- the line in `mng help`: imperative, no full stop
+//!    ///
+//!    /// What changes, what is kept, what it costs.        <- DESCRIPTION of the help page
+//!    #[derive(Debug, Args)]
+//!    #[command(after_help = "$ mng stop alpha\n\nStop everything:\n$ mng stop --all\n\nSee also: start, destroy")]
+//!    pub(crate) struct StopArgs {
+//!        #[command(flatten)]
+//!        targets: TargetArgs,                              // shared groups are in `crate::args`
+//!        #[command(flatten)]
+//!        explicit: Explicit,                               // only if it must know what was *typed*
+//!        /// Also hide the agents from `mng list --active`
+//!        #[arg(long)]
+//!        archive: bool,
+//!    }
+//!
+//!    pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
+//!        let targets = args.targets.resolve()?;
+//!        let request = …;
+//!        let report = ui.with_progress("Stopping", async |events| operations::stop(ctx, request, &events).await).await?;
+//!        ui.result(&report)?;
+//!        Ok(ExitCode::for_failures(&report.failures))
+//!    }
+//!
+//!    impl Render for StopReport { … }
+//!    ```
+//! 2. `pub(crate) mod stop;` below, and one line in the table of `cli.rs`, where its aliases stand too.
+//! 3. A snapshot of its human output beside the `Render` (`crate::ui::testing::rendered(&report)`); its help
+//!    page gets a snapshot by itself. End-to-end tests go to `tests/e2e/`.
+//!
+//! # What the frame does for every command
+//!
+//! - The options of `CommonArgs` (`--format`, `-q`, `-S` and so on) are added, before and after the command's name; `ui` already knows the format.
+//! - Values of `[commands.NAME]` stand in for options that were not typed. An option `--[no-]x` is two
+//!   fields `x` and `no_x` that override each other. `Explicit` tells what was typed.
+//! - In json mode, an error becomes the one object; never print an error yourself, return it. Warnings and
+//!   rows that failed while others go on: `ui.warning`, `ui.error_line`.
+//! - Ctrl-C drops the future of `run`: what must be undone is undone by the operation.
+//! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.

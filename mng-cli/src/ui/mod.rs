@@ -1,0 +1,217 @@
+//! The only room that prints. Results go to stdout in the format that was asked for; everything else goes
+//! to stderr.
+
+mod console;
+mod editor;
+mod format;
+mod out;
+mod progress;
+mod prompt;
+mod style;
+mod table;
+mod terminal;
+
+use std::io::{self, Write};
+
+use mng_core::settings::{EnvSnapshot, LogLevel};
+use mng_core::{Error, ErrorClass};
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use console::Console;
+pub(crate) use format::Format;
+pub(crate) use out::{Out, Render, to_json, with_event};
+pub(crate) use progress::Progress;
+pub(crate) use style::{Style, paint};
+pub(crate) use table::{Cell, Table, cut};
+pub(crate) use terminal::Terminal;
+
+/// Standard output, standard error and the person in front of them.
+pub(crate) struct Ui {
+    stdout: Box<dyn Write + Send>,
+    console: Console,
+    format: Format,
+    terminal: Terminal,
+    env: EnvSnapshot,
+    is_headless: bool,
+    /// The one object of json mode is out.
+    has_result: bool,
+    /// Nobody reads stdout any more.
+    is_stdout_gone: bool,
+}
+
+impl Ui {
+    /// On the streams of this process.
+    pub(crate) fn on_process(env: EnvSnapshot) -> Self {
+        let terminal = Terminal::detect(&env);
+        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), terminal, env)
+    }
+
+    pub(crate) fn new(
+        stdout: Box<dyn Write + Send>,
+        stderr: Box<dyn Write + Send>,
+        terminal: Terminal,
+        env: EnvSnapshot,
+    ) -> Self {
+        Self {
+            stdout,
+            console: Console::new(stderr, &terminal),
+            format: Format::Human,
+            terminal,
+            env,
+            is_headless: false,
+            has_result: false,
+            is_stdout_gone: false,
+        }
+    }
+
+    pub(crate) fn set_format(&mut self, format: Format) {
+        self.format = format;
+    }
+
+    pub(crate) fn set_headless(&mut self, is_headless: bool) {
+        self.is_headless = is_headless;
+    }
+
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    pub(crate) fn is_human(&self) -> bool {
+        self.format == Format::Human
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    pub(crate) fn is_jsonl(&self) -> bool {
+        self.format == Format::Jsonl
+    }
+
+    pub(crate) fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    pub(crate) fn env(&self) -> &EnvSnapshot {
+        &self.env
+    }
+
+    /// The handle that the log shares.
+    pub(crate) fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// `-q`: log lines and status are off; results still print.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.console.shows(LogLevel::Error)
+    }
+
+    /// Selectors, editors and pagers may be opened: not headless, and a person sees stdout.
+    pub(crate) fn is_interactive(&self) -> bool {
+        !self.is_headless && self.terminal.has_person()
+    }
+
+    pub(crate) fn has_result(&self) -> bool {
+        self.has_result
+    }
+
+    pub(crate) fn is_stdout_gone(&self) -> bool {
+        self.is_stdout_gone
+    }
+
+    // ---- results
+
+    /// Writes a report in the format that was asked for.
+    ///
+    /// # Errors
+    /// Stdout cannot be written. A closed pipe ends the command quietly.
+    pub(crate) fn result(&mut self, report: &impl Render) -> Result<(), Error> {
+        match &self.format {
+            Format::Human => self.human(|out| report.human(out)),
+            Format::Json => self.json(report),
+            Format::Jsonl => report.jsonl().iter().try_for_each(|line| self.json_line(line)),
+            Format::Template(_) => report.rows().iter().try_for_each(|row| self.template_line(row)),
+        }
+    }
+
+    /// Writes what a person reads, whatever the format: for text that is a result by itself (a captured
+    /// screen, a help page).
+    pub(crate) fn human(&mut self, write: impl FnOnce(&mut Out<'_>) -> io::Result<()>) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        let mut out = Out {
+            writer: &mut bytes,
+            console: &self.console,
+            table_width: self.terminal.table_width(),
+            has_colours: self.terminal.has_colours_on_stdout,
+        };
+        let written = write(&mut out);
+        self.write(&bytes)?;
+        written.map_err(|error| Error::io("write the result", error))
+    }
+
+    /// Writes the one object of json mode.
+    pub(crate) fn json(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        debug_assert!(!self.has_result, "json mode prints exactly one object");
+        self.has_result = true;
+        self.json_line(value)
+    }
+
+    /// Writes one jsonl object.
+    pub(crate) fn json_line(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        let mut bytes = serde_json::to_vec(value).expect("reports have string keys and finite numbers");
+        bytes.push(b'\n');
+        self.write(&bytes)
+    }
+
+    /// In jsonl mode writes an event while the command still works; in other modes does nothing.
+    pub(crate) fn event(&mut self, event: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        if self.is_jsonl() { self.json_line(&with_event(event, value)) } else { Ok(()) }
+    }
+
+    /// In template mode writes the line of one item; in other modes does nothing.
+    pub(crate) fn template_line(&mut self, item: &Value) -> Result<(), Error> {
+        let Format::Template(template) = &self.format else { return Ok(()) };
+        let line = format!("{}\n", template.render(item));
+        self.write(line.as_bytes())
+    }
+
+    /// Writes bytes to stdout at once.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.terminal.is_stdout {
+            self.console.status(None);
+        }
+        let written = self.stdout.write_all(bytes).and_then(|()| self.stdout.flush());
+        written.map_err(|error| {
+            self.is_stdout_gone |= error.kind() == io::ErrorKind::BrokenPipe;
+            Error::io("write to standard output", error)
+        })
+    }
+
+    // ---- everything else
+
+    /// A line about progress, on stderr.
+    pub(crate) fn info(&self, text: &str) {
+        self.console.log(LogLevel::Info, text);
+    }
+
+    /// mng goes on without something.
+    pub(crate) fn warning(&self, text: &str) {
+        self.console.log(LogLevel::Warn, text);
+    }
+
+    /// One target failed and the others go on.
+    pub(crate) fn error_line(&self, text: &str) {
+        self.console.log(LogLevel::Error, text);
+    }
+
+    /// What is going on right now, in place, on a terminal only.
+    pub(crate) fn status(&self, text: Option<&str>) {
+        self.console.status(text);
+    }
+
+    /// The error of a command that a person called off.
+    pub(crate) fn aborted() -> Error {
+        Error::plain(ErrorClass::Aborted, "Aborted!")
+    }
+}
