@@ -38,7 +38,8 @@ impl MessageArgs {
         }
         let Some(path) = &self.message_file else { return Ok(None) };
         let read = std::fs::read_to_string(path);
-        read.map(Some).map_err(|error| Error::io(format!("read the message from `{}`", path.display()), error))
+        read.map(Some)
+            .map_err(|error| Error::io(format!("read the message from `{}`", path.display()), error))
     }
 
     /// The text: from the options, from stdin when it is piped, else from the editor.

@@ -95,7 +95,10 @@ impl SelectArgs {
             return Err(usage("names and `--all` exclude each other", "leave one of them out"));
         }
         if !has_names && !self.stdin && !self.all && self.expressions.is_empty() {
-            return Err(usage("no agent is named", "name agents, or use `--all`; `mng list` shows what there is"));
+            return Err(usage(
+                "no agent is named",
+                "name agents, or use `--all`; `mng list` shows what there is",
+            ));
         }
         let mut names = self.agent;
         for word in positionals {
@@ -104,7 +107,8 @@ impl SelectArgs {
         if self.stdin {
             names.extend(read_names()?);
         }
-        let named = names.iter().map(|name| name.parse::<A>().map_err(Error::from)).collect::<Result<_, _>>()?;
+        let named =
+            names.iter().map(|name| name.parse::<A>().map_err(Error::from)).collect::<Result<_, _>>()?;
         Ok(Targets {
             is_all: self.all || (!has_names && !self.stdin),
             filters: self.expressions.resolve(),
@@ -122,7 +126,10 @@ impl SelectArgs {
 pub(crate) fn read_names() -> Result<Vec<String>, Error> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return Err(usage("`-` reads names from stdin, and stdin is a terminal", "mng list --ids | mng stop -"));
+        return Err(usage(
+            "`-` reads names from stdin, and stdin is a terminal",
+            "mng list --ids | mng stop -",
+        ));
     }
     let mut names = Vec::new();
     for line in stdin.lock().lines() {
@@ -174,7 +181,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
-        for words in [&[][..], &["a", "--all"], &["-", "-"], &["-", "--stdin"], &["a b"], &["--all", "--stdin"]] {
+        for words in
+            [&[][..], &["a", "--all"], &["-", "-"], &["-", "--stdin"], &["a b"], &["--all", "--stdin"]]
+        {
             assert_eq!(targets(words).unwrap_err().exit_code(), 2, "{words:?}");
         }
     }

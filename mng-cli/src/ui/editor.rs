@@ -38,7 +38,10 @@ impl Ui {
             std::fs::read_to_string(file.path()).map_err(|error| Error::io("read what was edited", error))?;
         let text = text.trim_end_matches(['\n', '\r']);
         if text.trim().is_empty() {
-            return Err(Error::input("the text is empty, so nothing was done", format!("give it with `{flag}`")));
+            return Err(Error::input(
+                "the text is empty, so nothing was done",
+                format!("give it with `{flag}`"),
+            ));
         }
         Ok(text.to_owned())
     }
@@ -48,10 +51,14 @@ impl Ui {
     /// # Errors
     /// There is no such program.
     pub(crate) fn run_editor(&self, path: &Path) -> Result<ExitStatus> {
-        let line = self.env.get_non_empty("VISUAL").or_else(|| self.env.get_non_empty("EDITOR")).unwrap_or("vi");
+        let line =
+            self.env.get_non_empty("VISUAL").or_else(|| self.env.get_non_empty("EDITOR")).unwrap_or("vi");
         let mut words = shlex::split(line).unwrap_or_default().into_iter();
         let Some(program) = words.next() else {
-            return Err(Error::input(format!("`{line}` names no editor"), "set VISUAL or EDITOR to a command"));
+            return Err(Error::input(
+                format!("`{line}` names no editor"),
+                "set VISUAL or EDITOR to a command",
+            ));
         };
         self.console.status(None);
         Command::new(&program).args(words).arg(path).status().map_err(|error| {

@@ -63,9 +63,13 @@ impl Ui {
         title: &str,
         work: impl AsyncFnOnce(Events) -> Result<T>,
     ) -> Result<T> {
-        self.with_items(Progress::new(title), work, |ui, item| {
-            if ui.is_jsonl() { ui.json_line(&item) } else { Ok(()) }
-        })
+        self.with_items(
+            Progress::new(title),
+            work,
+            |ui, item| {
+                if ui.is_jsonl() { ui.json_line(&item) } else { Ok(()) }
+            },
+        )
         .await
     }
 

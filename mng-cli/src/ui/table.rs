@@ -82,19 +82,34 @@ impl Table {
     }
 
     /// Writes header and rows. `limit` is the width of the terminal, `None` where nothing may be cut.
-    pub(crate) fn write(&self, out: &mut dyn Write, limit: Option<usize>, has_colours: bool) -> io::Result<()> {
+    pub(crate) fn write(
+        &self,
+        out: &mut dyn Write,
+        limit: Option<usize>,
+        has_colours: bool,
+    ) -> io::Result<()> {
         let widths = self.widths(limit);
         self.write_header(out, &widths, has_colours)?;
         self.write_rows(out, &widths, has_colours)
     }
 
-    pub(crate) fn write_header(&self, out: &mut dyn Write, widths: &[usize], has_colours: bool) -> io::Result<()> {
+    pub(crate) fn write_header(
+        &self,
+        out: &mut dyn Write,
+        widths: &[usize],
+        has_colours: bool,
+    ) -> io::Result<()> {
         let headers: Vec<Cell> =
             self.headers.iter().map(|header| Cell::styled(header.clone(), Style::Bold)).collect();
         write_row(out, &headers, widths, has_colours)
     }
 
-    pub(crate) fn write_rows(&self, out: &mut dyn Write, widths: &[usize], has_colours: bool) -> io::Result<()> {
+    pub(crate) fn write_rows(
+        &self,
+        out: &mut dyn Write,
+        widths: &[usize],
+        has_colours: bool,
+    ) -> io::Result<()> {
         self.rows.iter().try_for_each(|row| write_row(out, row, widths, has_colours))
     }
 }
@@ -162,7 +177,11 @@ mod tests {
 
     fn agents() -> Table {
         let mut table = Table::new(["NAME", "STATE", "LABELS"]);
-        table.row(["fix-auth".into(), Cell::state("RUNNING"), "project=shop, team=payments-and-billing".into()]);
+        table.row([
+            "fix-auth".into(),
+            Cell::state("RUNNING"),
+            "project=shop, team=payments-and-billing".into(),
+        ]);
         table.row(["b".into(), Cell::state("STOPPED"), "".into()]);
         table
     }

@@ -36,8 +36,11 @@ impl Terminal {
             is_dumb,
             has_colours_on_stdout: colours(is_stdout),
             has_colours_on_stderr: colours(is_stderr),
-            columns: env.get("COLUMNS").and_then(|text| text.parse().ok()).filter(|columns| *columns > 0).or_else(
-                || {
+            columns: env
+                .get("COLUMNS")
+                .and_then(|text| text.parse().ok())
+                .filter(|columns| *columns > 0)
+                .or_else(|| {
                     (is_stdout || is_stderr).then(|| {
                         let size = if is_stdout {
                             rustix::termios::tcgetwinsize(std::io::stdout())
@@ -46,8 +49,7 @@ impl Terminal {
                         };
                         size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
                     })?
-                },
-            ),
+                }),
         }
     }
 
