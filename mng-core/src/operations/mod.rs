@@ -2,7 +2,12 @@
 //! of events. Nothing here prints, exits or knows the command line.
 
 pub mod discover;
-mod edit;
+pub mod edit;
+pub mod events;
+pub mod exec;
 pub mod label;
 pub mod limit;
 pub mod resolve;
+
+#[cfg(test)]
+mod fixture;

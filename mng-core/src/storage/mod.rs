@@ -4,7 +4,7 @@ pub mod fault;
 mod lock;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -111,6 +111,25 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Error::io(format!("read `{}`", path.display()), error)),
     }
+}
+
+/// At most `limit` bytes of a file from `offset` on, fewer only at its end; `None` if it does not exist.
+///
+/// # Errors
+/// It exists and cannot be read.
+pub fn read_range(path: &Path, offset: u64, limit: usize) -> Result<Option<Vec<u8>>> {
+    let failed = |error| Error::io(format!("read `{}`", path.display()), error);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(limit as u64).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
 }
 
 /// A name beside `path` that nobody else uses.

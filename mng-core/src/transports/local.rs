@@ -84,6 +84,10 @@ impl Transport for LocalTransport {
         storage::read_optional(path)
     }
 
+    async fn read_from(&self, path: &Path, offset: u64, limit: usize) -> Result<Option<Vec<u8>>> {
+        storage::read_range(path, offset, limit)
+    }
+
     async fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         storage::write_atomic(path, bytes, mode)
     }

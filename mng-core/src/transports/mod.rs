@@ -247,6 +247,10 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// The bytes of a file; `None` if there is none.
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>>;
 
+    /// At most `limit` bytes of a file from `offset` on, fewer only at its end; `None` if there is no file.
+    /// For streams that grow: nothing before `offset` is moved.
+    async fn read_from(&self, path: &Path, offset: u64, limit: usize) -> Result<Option<Vec<u8>>>;
+
     /// Replaces a file atomically; parents are made (0700); a new file gets `mode`.
     async fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()>;
 

@@ -1,0 +1,232 @@
+//! Runs one command beside each of many agents: in its work dir, with its environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::resolve::ResolvedAgent;
+use crate::hosts::Host;
+use crate::model::env_file::EnvVars;
+use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::record::AgentRecord;
+use crate::plugins::Ctx;
+use crate::transports::{Chunk, ExecRequest};
+
+/// What to run, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// An agent given twice gets the command once.
+    pub agents: Vec<ResolvedAgent>,
+    /// A line for the host's shell.
+    pub command: String,
+    /// Where, if not in each agent's work dir; a relative path starts there.
+    pub cwd: Option<PathBuf>,
+    /// Then the command and all it started is killed.
+    pub timeout: Option<Duration>,
+    pub user: Option<String>,
+    /// Hand out the output as it comes; the results then hold none.
+    pub is_streaming: bool,
+    /// One agent after the other, and none after the first failure.
+    pub is_aborting: bool,
+}
+
+/// What happens meanwhile. Results come in the order of the agents.
+#[derive(Debug)]
+pub enum Progress {
+    /// A piece of the output of agent number `index`; only when streaming.
+    Output {
+        index: usize,
+        chunk: Chunk,
+    },
+    Done {
+        index: usize,
+        outcome: Outcome,
+    },
+}
+
+/// How it went beside one agent.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    Ran(Ran),
+    NotRun(NotRun),
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Ran(Ran { success: true, .. }))
+    }
+}
+
+/// The command ran to its end, or to its deadline. Field names are the JSON contract.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ran {
+    pub agent: String,
+    /// One newline at the end is left out; bytes that are no UTF-8 are replaced.
+    pub stdout: String,
+    pub stderr: String,
+    pub success: bool,
+    /// `None`: a signal or the deadline ended it.
+    pub exit_code: Option<i32>,
+    pub timed_out: bool,
+}
+
+/// The command could not be run at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotRun {
+    pub agent: String,
+    pub error: String,
+}
+
+/// Field names are the JSON contract.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    pub results: Vec<Ran>,
+    pub failed_agents: Vec<NotRun>,
+    pub total_executed: usize,
+    pub total_failed: usize,
+}
+
+impl Report {
+    /// 0 if every command ended well, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        u8::from(!self.failed_agents.is_empty() || self.results.iter().any(|ran| !ran.success))
+    }
+
+    fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Ran(ran) => self.results.push(ran),
+            Outcome::NotRun(failed) => self.failed_agents.push(failed),
+        }
+        self.total_executed = self.results.len();
+        self.total_failed = self.failed_agents.len();
+    }
+}
+
+/// Runs the command beside every agent, many at once. The agents need not run. What goes wrong with one is
+/// a row of the report and stops no other, unless the request aborts.
+#[tracing::instrument(skip_all, fields(agents = request.agents.len()))]
+pub async fn exec(ctx: &Ctx, request: &Request, progress: &UnboundedSender<Progress>) -> Report {
+    let parallel = if request.is_aborting { 1 } else { ctx.limits.parallel };
+    let mut agents: Vec<&ResolvedAgent> = Vec::new();
+    for agent in &request.agents {
+        if agents.iter().all(|known| known.key() != agent.key()) {
+            agents.push(agent);
+        }
+    }
+    let mut report = Report::default();
+    let runs = stream::iter(agents.into_iter().enumerate())
+        .map(|(index, agent)| async move { (index, beside(agent, request, index, progress).await) });
+    let mut runs = std::pin::pin!(runs.buffered(parallel));
+    while let Some((index, outcome)) = runs.next().await {
+        let is_over = request.is_aborting && !outcome.is_success();
+        // The reader may have gone (a closed pipe); the report still counts.
+        let _ = progress.send(Progress::Done { index, outcome: outcome.clone() });
+        report.add(outcome);
+        if is_over {
+            break;
+        }
+    }
+    report
+}
+
+async fn beside(
+    agent: &ResolvedAgent,
+    request: &Request,
+    index: usize,
+    progress: &UnboundedSender<Progress>,
+) -> Outcome {
+    let name = agent.record.name.to_string();
+    match run(agent, request, index, progress).await {
+        Ok(ran) => Outcome::Ran(ran),
+        Err(error) => {
+            let causes = error.causes().into_iter();
+            let error = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
+            Outcome::NotRun(NotRun { agent: name, error })
+        }
+    }
+}
+
+async fn run(
+    agent: &ResolvedAgent,
+    request: &Request,
+    index: usize,
+    progress: &UnboundedSender<Progress>,
+) -> Result<Ran> {
+    let ResolvedAgent { host, record } = agent;
+    let work_dir = record.work_dir.clone();
+    let cwd = request.cwd.as_ref().map_or_else(|| work_dir.clone(), |path| work_dir.join(path));
+    if host.transport.stat(&cwd).await?.is_none() {
+        return Err(no_directory(record, &cwd, request.cwd.is_some()));
+    }
+    let mut command =
+        ExecRequest::new(["sh", "-c", request.command.as_str()]).cwd(cwd).timeout(request.timeout);
+    command.user.clone_from(&request.user);
+    for (key, value) in environment(host, record).await?.iter() {
+        command = command.env(key, value);
+    }
+    let output = if request.is_streaming {
+        let mut hand_out = |chunk| {
+            let _ = progress.send(Progress::Output { index, chunk });
+        };
+        host.transport.exec_streaming(command, &mut hand_out).await?
+    } else {
+        host.transport.exec(command).await?
+    };
+    Ok(Ran {
+        agent: record.name.to_string(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+        success: output.is_success(),
+        exit_code: output.code,
+        timed_out: output.is_timed_out,
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    text
+}
+
+fn no_directory(record: &AgentRecord, cwd: &std::path::Path, is_asked_for: bool) -> Error {
+    if is_asked_for {
+        Error::plain(ErrorClass::UserInput, format!("there is no directory `{}`", cwd.display()))
+    } else {
+        Error::hinted(
+            ErrorClass::Agent,
+            format!("the work dir of agent `{}` is gone: `{}`", record.name, cwd.display()),
+            "run it elsewhere with `--cwd`",
+        )
+    }
+}
+
+/// What the agent's own shells see: the host's env file, then the agent's; and who it is, where a record of
+/// an older program has no env file that says so.
+///
+/// # Errors
+/// An env file cannot be read.
+pub async fn environment(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
+    let mut vars = EnvVars::new();
+    vars.set("MNG_HOST_DIR", host.layout.root().to_string_lossy())?;
+    vars.set("MNG_AGENT_ID", record.id.as_str())?;
+    vars.set("MNG_AGENT_NAME", record.name.as_str())?;
+    vars.set("MNG_AGENT_STATE_DIR", host.layout.agent(&record.id).to_string_lossy())?;
+    vars.set("MNG_AGENT_WORK_DIR", record.work_dir.to_string_lossy())?;
+    for path in [host.layout.env(), host.layout.agent_env(&record.id)] {
+        if let Some(bytes) = host.transport.read(&path).await? {
+            let parsed = EnvVars::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+                Error::io(format!("read `{}`", path.display()), std::io::Error::other(error))
+            })?;
+            vars.merge(parsed);
+        }
+    }
+    Ok(vars)
+}
