@@ -41,9 +41,15 @@ impl Tmux<'_> {
             _ => {
                 // A random name: two programs that send at once must not paste each other's text.
                 let buffer = format!("mng-{}", random_hex());
-                let chain = chain
-                    .then(["load-buffer", "-b", &buffer, "-"])
-                    .then(["paste-buffer", "-p", "-d", "-b", &buffer, "-t", pane]);
+                let chain = chain.then(["load-buffer", "-b", &buffer, "-"]).then([
+                    "paste-buffer",
+                    "-p",
+                    "-d",
+                    "-b",
+                    &buffer,
+                    "-t",
+                    pane,
+                ]);
                 let sent = self.send(pane, with_submit(chain, pane, submit), Some(text.to_vec())).await;
                 if !matches!(sent, Ok(true)) {
                     let _ = self.run(Chain::new(["delete-buffer", "-b", &buffer]), None).await;

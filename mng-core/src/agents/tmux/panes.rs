@@ -105,7 +105,9 @@ impl Sessions {
         let mut at: HashMap<&str, usize> = HashMap::new();
         for line in text.lines() {
             // A program can put a line break into its name, but cannot know the mark.
-            let Some(row) = line.strip_prefix(mark).and_then(|rest| rest.strip_prefix('\t')) else { continue };
+            let Some(row) = line.strip_prefix(mark).and_then(|rest| rest.strip_prefix('\t')) else {
+                continue;
+            };
             let Some((session_id, pane, session)) = read_row(row) else { continue };
             let index = *at.entry(session_id).or_insert_with(|| {
                 sessions.list.push(session);
@@ -200,7 +202,9 @@ mod tests {
     fn a_name_alone_proves_nothing() {
         let sessions = sample();
         let agent: AgentId = "agent-22222222222222222222222222222222".parse().unwrap();
-        assert!(matches!(sessions.find(&agent, "mng-c"), SessionMatch::Foreign(session) if session.id == "$4"));
+        assert!(
+            matches!(sessions.find(&agent, "mng-c"), SessionMatch::Foreign(session) if session.id == "$4")
+        );
         let SessionMatch::Unmarked(session) = sessions.find(&agent, "mng-b") else { panic!() };
         assert_eq!(session.primary("bash").unwrap().id, "%4", "by window name");
         assert_eq!(session.primary("agent").unwrap().id, "%3", "else the lowest index");

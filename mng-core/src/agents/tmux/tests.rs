@@ -11,7 +11,8 @@ fn recorder(private: &PrivateHost, name: &str, setup: &str) -> (String, std::pat
     let file = private.path(&format!("{name}.typed"));
     let ready = private.path(&format!("{name}.ready"));
     let script = format!("{setup} stty raw -echo; touch {}; exec cat >{}", ready.display(), file.display());
-    let pane = private.tmux(&["new-session", "-d", "-s", name, "-P", "-F", "#{pane_id}", "sh", "-c", &script]);
+    let pane =
+        private.tmux(&["new-session", "-d", "-s", name, "-P", "-F", "#{pane_id}", "sh", "-c", &script]);
     eventually("the recorder runs", || ready.exists());
     (pane.trim().to_owned(), file)
 }
@@ -107,8 +108,9 @@ fn with_fake_tmux(script: &str) -> (PrivateHost, tempfile::TempDir) {
 
 #[test]
 fn an_old_tmux_is_named() {
-    let (private, _bin) =
-        with_fake_tmux("[ \"$1\" = -V ] && { echo 'tmux 2.9a'; exit; }; echo 'unknown command: x' >&2; exit 1");
+    let (private, _bin) = with_fake_tmux(
+        "[ \"$1\" = -V ] && { echo 'tmux 2.9a'; exit; }; echo 'unknown command: x' >&2; exit 1",
+    );
     let error = block(Tmux::on(&private.host).sessions()).unwrap_err();
     assert_eq!(error.class(), ErrorClass::BinaryNotInstalled);
     assert_eq!(error.to_string(), "tmux 2.9a on host `localhost` is too old: mng needs 3.2 or newer");
