@@ -57,6 +57,10 @@ impl Transport for WithEnv {
         self.inner.read(path).await
     }
 
+    async fn read_from(&self, path: &Path, offset: u64, limit: usize) -> Result<Option<Vec<u8>>> {
+        self.inner.read_from(path, offset, limit).await
+    }
+
     async fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         self.inner.write(path, bytes, mode).await
     }
