@@ -1,6 +1,8 @@
 //! One verb a module: what the commands do. A request goes in, a report comes out, progress goes to a channel
 //! of events. Nothing here prints, exits or knows the command line.
 
+mod cancel;
+pub mod create;
 pub mod discover;
 pub mod edit;
 pub mod events;
@@ -11,3 +13,5 @@ pub mod resolve;
 
 #[cfg(test)]
 mod fixture;
+
+pub use cancel::{Cancel, Interrupted};

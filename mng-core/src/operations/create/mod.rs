@@ -1,0 +1,17 @@
+//! `create`: from what a person asked for to a running agent.
+//!
+//! Resolution comes first and changes nothing: type, source, target, transfer, branch. Then, under the
+//! host's lock, each step arms its undo before it acts, so that an error, Ctrl-C or a kill leaves nothing
+//! half-made and never touches what this run did not make.
+
+pub(crate) mod env;
+pub mod journal;
+mod labels;
+mod request;
+mod transfer;
+
+pub use labels::{project_of_url, without_userinfo};
+pub use request::{
+    AgentOptions, CreateRequest, FileEdit, FileUpload, HostOptions, Provisioning, TransferChoice,
+    TransferOptions,
+};
