@@ -33,8 +33,7 @@ fn project(facts: &LabelFacts<'_>) -> Option<String> {
     let explicit = facts.project.filter(|name| *name != ".");
     let inherited = || facts.source_project.map(str::to_owned);
     let from_origin = || facts.origin.and_then(project_of_url);
-    let from_dir =
-        || facts.source.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let from_dir = || facts.source.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     explicit.map(str::to_owned).or_else(inherited).or_else(from_origin).or_else(from_dir)
 }
 

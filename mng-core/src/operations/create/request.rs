@@ -196,7 +196,10 @@ impl FromStr for FileUpload {
             Some((local, remote)) if !local.is_empty() && !remote.is_empty() => {
                 Ok(Self { local: local.to_owned(), remote: remote.to_owned() })
             }
-            _ => Err(Error::input(format!("`{text}` is not LOCAL:REMOTE"), "write `--upload-file ./a.txt:b.txt`")),
+            _ => Err(Error::input(
+                format!("`{text}` is not LOCAL:REMOTE"),
+                "write `--upload-file ./a.txt:b.txt`",
+            )),
         }
     }
 }

@@ -31,7 +31,9 @@ impl TransferFacts<'_> {
 pub(super) enum TransferError {
     #[error("`--transfer {mode}` cannot work in the source itself: `{source_dir}` is also the work dir")]
     TargetIsSource { mode: &'static str, source_dir: String },
-    #[error("`--transfer rsync` would copy the repository `{source_dir}` with a `.git` that two agents share")]
+    #[error(
+        "`--transfer rsync` would copy the repository `{source_dir}` with a `.git` that two agents share"
+    )]
     RsyncOfRepository { source_dir: String },
     #[error("`--transfer {mode}` needs a git repository, and `{source_dir}` is none")]
     NoRepository { mode: &'static str, source_dir: String },
