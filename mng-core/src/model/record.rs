@@ -12,6 +12,7 @@ use super::ids::{AgentId, HostId};
 use super::names::{AgentName, AgentTypeName};
 use super::state::{ActivitySource, IdleMode};
 use super::time::Time;
+pub use super::window::ExtraWindow;
 
 /// `A/data.json`. Readers need only the first six keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,31 +103,9 @@ impl TransferMode {
     }
 }
 
-/// An additional tmux window of an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExtraWindow {
-    pub command: String,
-    /// Unnamed windows are `cmd-1`, `cmd-2`, … by position.
-    #[serde(default)]
-    pub window_name: Option<String>,
-}
-
-/// Very old records hold plain strings.
+/// Very old records hold plain strings, and null.
 fn windows<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<ExtraWindow>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Form {
-        Old(String),
-        New(ExtraWindow),
-    }
-    let forms = Option::<Vec<Form>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(forms
-        .into_iter()
-        .map(|form| match form {
-            Form::Old(command) => ExtraWindow { command, window_name: None },
-            Form::New(window) => window,
-        })
-        .collect())
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The size asked for at create; null means the configured default.
