@@ -23,7 +23,7 @@ impl TestEnv {
     pub fn fault_points(&self, command: Command) -> Vec<String> {
         let list = self.root().join("fault-points");
         let _ = fs::remove_file(&list);
-        let _ = command.env("MNG_FAULT_POINT_LIST", &list).run().success();
+        command.env("MNG_FAULT_POINT_LIST", &list).run().success();
         let mut points: Vec<String> = Vec::new();
         for point in fs::read_to_string(&list).unwrap_or_default().lines() {
             if !points.iter().any(|known| known == point) {

@@ -49,6 +49,7 @@ impl Repo {
     ///
     /// # Panics
     /// When the line cannot be split into words.
+    #[must_use]
     pub fn try_git(&self, line: &str) -> Run {
         let words = shlex::split(line).expect("a test's git line is well quoted");
         let args = words.into_iter().map(Into::into).collect();

@@ -121,6 +121,7 @@ impl Command {
     /// # Panics
     /// When it does not end in time, or when a process that it left behind still holds its output: a script
     /// that reads `$(mng …)` would hang there.
+    #[must_use = "say how it is to end: `success()` or `exits(N)`"]
     pub fn run(self) -> Run {
         self.spawn().wait()
     }
@@ -181,6 +182,7 @@ impl Background {
     ///
     /// # Panics
     /// As [`Command::run`].
+    #[must_use = "say how it is to end: `success()` or `exits(N)`"]
     pub fn wait(mut self) -> Run {
         let end = self.started + self.deadline;
         let status = loop {
@@ -215,7 +217,6 @@ impl Background {
 }
 
 /// What one run did. `Display` is the snapshot form, with ids, times and paths normalised.
-#[must_use]
 pub struct Run {
     what: String,
     status: ExitStatus,

@@ -166,11 +166,13 @@ impl TestEnv {
     ///
     /// # Panics
     /// When the line cannot be split, or the run hangs.
+    #[must_use = "say how it is to end: `success()` or `exits(N)`"]
     pub fn mng(&self, line: &str) -> Run {
         self.command(line).run()
     }
 
     /// As [`TestEnv::mng`], with the arguments as they are.
+    #[must_use = "say how it is to end: `success()` or `exits(N)`"]
     pub fn mng_args<S: AsRef<OsStr>>(&self, args: &[S]) -> Run {
         self.command_args(args).run()
     }
@@ -188,6 +190,27 @@ impl TestEnv {
     pub fn command_args<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let args = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
         Command::new(Arc::clone(&self.world), self.world.mng.clone(), args)
+    }
+
+    /// Creates an agent that only lives, in a worktree of the repository.
+    ///
+    /// # Panics
+    /// When it cannot be created.
+    #[track_caller]
+    pub fn create(&self, name: &str) {
+        self.mng(&format!("create {name} --type command --no-connect -- sleep 1000")).success();
+    }
+
+    /// Creates an agent that answers each line it reads with `got:LINE`, and waits until it does.
+    ///
+    /// # Panics
+    /// When it cannot be created.
+    #[track_caller]
+    pub fn create_echo(&self, name: &str) {
+        let program = "echo listening; while read -r l; do echo \"got:$l\"; done";
+        let _ =
+            self.mng_args(&["create", name, "--type", "command", "--no-connect", "--", program]).success();
+        self.eventually("the agent listens", |env| env.screen(&format!("mng-{name}")).contains("listening"));
     }
 
     /// A line for `bash`, where `mng` is the one under test: for what a person types with pipes in it.
