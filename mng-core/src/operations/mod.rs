@@ -10,6 +10,7 @@ pub mod exec;
 pub mod label;
 pub mod limit;
 pub mod logs;
+pub mod rename;
 pub mod resolve;
 
 #[cfg(test)]
