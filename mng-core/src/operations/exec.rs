@@ -66,13 +66,24 @@ impl Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ran {
     pub agent: String,
-    /// One newline at the end is left out; bytes that are no UTF-8 are replaced.
-    pub stdout: String,
-    pub stderr: String,
+    pub stdout: Captured,
+    pub stderr: Captured,
     pub success: bool,
     /// `None`: a signal or the deadline ended it.
     pub exit_code: Option<i32>,
     pub timed_out: bool,
+}
+
+/// What a command printed. As text one newline at the end is left out and bytes that are no UTF-8 are
+/// replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Captured(pub Vec<u8>);
+
+impl Serialize for Captured {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.0.strip_suffix(b"\n").unwrap_or(&self.0);
+        serializer.serialize_str(&String::from_utf8_lossy(bytes))
+    }
 }
 
 /// The command could not be run at all.
@@ -178,22 +189,15 @@ async fn run(
     } else {
         host.transport.exec(command).await?
     };
+    let is_success = output.is_success();
     Ok(Ran {
         agent: record.name.to_string(),
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
-        success: output.is_success(),
+        stdout: Captured(output.stdout),
+        stderr: Captured(output.stderr),
+        success: is_success,
         exit_code: output.code,
         timed_out: output.is_timed_out,
     })
-}
-
-fn text(bytes: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    text
 }
 
 fn no_directory(record: &AgentRecord, cwd: &std::path::Path, is_asked_for: bool) -> Error {
@@ -229,4 +233,99 @@ pub async fn environment(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
         }
     }
     Ok(vars)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+    use crate::operations::fixture::{agent_at, block, context, host_at};
+
+    fn run_all(request: &Request) -> (Report, UnboundedReceiver<Progress>) {
+        let (sender, receiver) = unbounded_channel();
+        let ctx = context();
+        (block(exec(&ctx, request, &sender)), receiver)
+    }
+
+    fn request(dir: &std::path::Path, names: &[&str], command: &str) -> Request {
+        let host = host_at(dir);
+        let agents = names.iter().map(|name| agent_at(&host, name)).collect();
+        Request { agents, command: command.into(), ..Request::default() }
+    }
+
+    #[test]
+    fn each_agent_has_its_work_dir_and_its_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let request = request(
+            dir.path(),
+            &["a", "b"],
+            "echo $MNG_AGENT_NAME $FROM_HOST $FROM_AGENT; pwd; echo e >&2; exit 3",
+        );
+        fs::write(dir.path().join("env"), "FROM_HOST=h\nFROM_AGENT=h\n").unwrap();
+        let state = request.agents[1].host.layout.agent_env(&request.agents[1].record.id);
+        fs::write(state, "FROM_AGENT='$x'\n").unwrap();
+        let (report, _) = run_all(&request);
+        assert_eq!(report.exit_code(), 1);
+        let work = |name: &str| dir.path().join("work").join(name).display().to_string();
+        assert_eq!(
+            serde_json::to_value(&report).unwrap(),
+            json!({
+                "results": [
+                    {"agent": "a", "stdout": format!("a h h\n{}", work("a")), "stderr": "e", "success": false, "exit_code": 3, "timed_out": false},
+                    {"agent": "b", "stdout": format!("b h $x\n{}", work("b")), "stderr": "e", "success": false, "exit_code": 3, "timed_out": false},
+                ],
+                "failed_agents": [],
+                "total_executed": 2,
+                "total_failed": 0,
+            })
+        );
+    }
+
+    #[test]
+    fn a_deadline_is_told_and_a_missing_directory_is_no_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        let slow =
+            Request { timeout: Some(Duration::from_millis(50)), ..request(dir.path(), &["a"], "sleep 60") };
+        let (report, _) = run_all(&slow);
+        assert!(report.results[0].timed_out && !report.results[0].success);
+        assert_eq!(report.results[0].exit_code, None);
+        let lost = Request { cwd: Some("nope".into()), ..request(dir.path(), &["a"], "true") };
+        let (report, _) = run_all(&lost);
+        let expected = format!("there is no directory `{}/work/a/nope`", dir.path().display());
+        assert_eq!(report.failed_agents, [NotRun { agent: "a".into(), error: expected }]);
+    }
+
+    #[test]
+    fn aborting_starts_nothing_after_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a", "b", "c"];
+        let all = request(dir.path(), &names, "touch ran; test $MNG_AGENT_NAME != b");
+        let (report, mut progress) = run_all(&Request { is_aborting: true, ..all });
+        assert_eq!((report.results.len(), report.exit_code()), (2, 1));
+        let ran = names.map(|name| dir.path().join("work").join(name).join("ran").exists());
+        assert_eq!(ran, [true, true, false]);
+        let mut seen = 0;
+        while let Ok(Progress::Done { index, .. }) = progress.try_recv() {
+            assert_eq!(index, seen);
+            seen += 1;
+        }
+        assert_eq!(seen, 2);
+    }
+
+    #[test]
+    fn a_stream_hands_out_the_bytes_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let streamed = Request { is_streaming: true, ..request(dir.path(), &["a"], "printf '\\377a'") };
+        let (report, mut progress) = run_all(&streamed);
+        assert!(report.results[0].stdout.0.is_empty());
+        let mut bytes = Vec::new();
+        while let Ok(Progress::Output { chunk: Chunk::Stdout(more), .. }) = progress.try_recv() {
+            bytes.extend(more);
+        }
+        assert_eq!(bytes, b"\xffa");
+    }
 }

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::resolve::ResolvedAgent;
 use crate::hosts::Host;
+use crate::model::ids::AgentId;
 use crate::model::names::{HostName, ProviderName};
+use crate::model::record::AgentRecord;
 use crate::model::state::HostState;
+use crate::plugins::{Activation, Ctx, Linked, Registry};
 use crate::providers::DiscoveredHost;
+use crate::settings::{EnvSnapshot, Locations, Settings};
 use crate::transports::LocalTransport;
 
 pub(super) fn host_at(dir: &Path) -> Host {
@@ -24,4 +29,28 @@ pub(super) fn host_at(dir: &Path) -> Host {
 
 pub(super) fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// A context with default settings and nothing linked.
+pub(super) fn context() -> Ctx {
+    let env = EnvSnapshot::from_iter([("HOME", "/nowhere")]);
+    let locations = Locations::find(&env, Path::new("/"), None).unwrap();
+    let entries = BTreeMap::new();
+    let activation = Activation { entries: &entries, enable: &[], disable: &[] };
+    let (registry, _) = Registry::new(&Linked::collect().unwrap(), activation).unwrap();
+    Ctx::new(Settings::default(), locations, env, registry, None, false)
+}
+
+/// An agent with a state dir and a work dir, without a session.
+pub(super) fn agent_at(host: &Host, name: &str) -> ResolvedAgent {
+    let work_dir = host.layout.root().join("work").join(name);
+    std::fs::create_dir_all(&work_dir).unwrap();
+    let record = serde_json::json!({
+        "id": AgentId::generate(), "name": name, "type": "command", "work_dir": work_dir,
+        "create_time": "2026-11-22T13:31:00Z", "command": "sleep 9", "labels": {"project": "shop"},
+    });
+    let record: AgentRecord = serde_json::from_value(record).unwrap();
+    std::fs::create_dir_all(host.layout.agent(&record.id)).unwrap();
+    std::fs::write(host.layout.agent_record(&record.id), serde_json::to_vec(&record).unwrap()).unwrap();
+    ResolvedAgent { host: host.clone(), record }
 }

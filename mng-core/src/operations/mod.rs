@@ -9,6 +9,7 @@ pub mod events;
 pub mod exec;
 pub mod label;
 pub mod limit;
+pub mod list;
 pub mod logs;
 pub mod rename;
 pub mod resolve;
