@@ -64,6 +64,12 @@ impl Command {
         self
     }
 
+    /// How long it may take; two minutes unless said otherwise.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
     /// The command as a line for a shell, with its environment: what a terminal runs.
     #[must_use]
     pub fn shell_line(&self) -> String {

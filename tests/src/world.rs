@@ -121,18 +121,28 @@ impl TestEnv {
     }
 
     /// A world without a repository: commands run in the home directory.
-    ///
-    /// # Panics
-    /// When its directories cannot be made.
     #[must_use]
     pub fn without_repo() -> Self {
+        Self::make(mng_under_test())
+    }
+
+    /// A world with a repository that runs another `mng` than the one under test.
+    #[must_use]
+    pub fn running(mng: &Path) -> Self {
+        let env = Self::make(mng.to_owned());
+        Repo::init(&env.world, env.world.root.join("repo"));
+        env
+    }
+
+    /// # Panics
+    /// When its directories cannot be made.
+    fn make(mng: PathBuf) -> Self {
         let root =
             tempfile::Builder::new().prefix("mt-").tempdir_in("/tmp").expect("/tmp can be written").keep();
         let root = root.canonicalize().expect("the new directory exists");
         for dir in ["home", "t", "bin", "tmp"] {
             fs::create_dir(root.join(dir)).expect("the new directory can be written");
         }
-        let mng = mng_under_test();
         std::os::unix::fs::symlink(&mng, root.join("bin/mng")).expect("the new directory can be written");
         fs::write(
             root.join("home/.gitconfig"),
@@ -211,6 +221,11 @@ impl TestEnv {
         let _ =
             self.mng_args(&["create", name, "--type", "command", "--no-connect", "--", program]).success();
         self.eventually("the agent listens", |env| env.screen(&format!("mng-{name}")).contains("listening"));
+    }
+
+    /// Any program on `PATH`, in this world.
+    pub fn program(&self, name: &str) -> Command {
+        Command::new(Arc::clone(&self.world), name.into(), Vec::new())
     }
 
     /// A line for `bash`, where `mng` is the one under test: for what a person types with pipes in it.
