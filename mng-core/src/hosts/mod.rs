@@ -1,6 +1,7 @@
 //! A host: what its provider knows of it, plus a transport. Its state directory, records, lock and env.
 
 mod fan_out;
+pub mod git;
 mod layout;
 mod lock;
 mod records;

@@ -71,6 +71,13 @@ impl ExecRequest {
         self
     }
 
+    /// As [`ExecRequest::env`], for several variables.
+    #[must_use]
+    pub fn envs<K: Into<String>, V: Into<String>>(mut self, vars: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.env.extend(vars.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
     #[must_use]
     pub fn unset(mut self, key: impl Into<String>) -> Self {
         self.unset.push(key.into());
