@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mng_tests::{SmallDisk, TestEnv, processes_matching};
+use mng_tests::{PythonTree, SmallDisk, TestEnv, processes_matching};
 
 #[test]
 fn a_world_sees_nothing_of_its_neighbour() {
@@ -72,4 +72,19 @@ fn a_small_disk_fills_up() {
     fs::write(dir.join("b"), "y").unwrap();
     disk.set_read_only(true);
     assert!(fs::write(dir.join("c"), "z").is_err());
+}
+
+#[test]
+fn an_agent_of_the_original_runs_as_it_ran_there() {
+    let env = TestEnv::new();
+    let tree = PythonTree::new(&env);
+    let agent = tree.agent_in_worktree("a1", "echo $GREETING; sleep 1000");
+    tree.start(&agent);
+    env.eventually("its env file was sourced", |env| env.screen("mng-a1").contains("\nhello there"));
+    env.eventually("its program carries its mark", |env| {
+        env.processes_of(&agent.id).iter().any(|process| process.command == "sleep 1000")
+    });
+    assert_eq!(env.work_dir("a1").branch(), "mng/a1-local");
+    assert_eq!(tree.host_record()["generated_work_dirs"][0], &*agent.work_dir.to_string_lossy());
+    tree.assert_readable_by_the_original();
 }

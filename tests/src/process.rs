@@ -52,8 +52,12 @@ pub fn processes_carrying(key: &str, value: &str) -> Vec<Process> {
     all().into_iter().filter(|process| process.var(key).as_deref() == Some(value)).collect()
 }
 
-/// Live processes whose arguments hold the text. Use text that no other test uses.
+/// Live processes whose arguments hold the text. Use text that no other test uses. A tmux server is left out:
+/// it keeps the arguments of the command that started it.
 #[must_use]
 pub fn processes_matching(text: &str) -> Vec<Process> {
-    all().into_iter().filter(|process| process.command.contains(text)).collect()
+    all()
+        .into_iter()
+        .filter(|process| process.command.contains(text) && !process.command.starts_with("tmux"))
+        .collect()
 }
