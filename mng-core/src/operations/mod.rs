@@ -2,6 +2,8 @@
 //! of events. Nothing here prints, exits or knows the command line.
 
 mod cancel;
+pub mod capture;
+pub mod connect;
 pub mod create;
 pub mod discover;
 pub mod edit;

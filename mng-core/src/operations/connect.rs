@@ -1,0 +1,142 @@
+//! Puts the person's terminal onto an agent's session.
+
+use super::capture::session_of;
+use super::resolve::ResolvedAgent;
+use crate::agents::tmux::Tmux;
+use crate::model::error::{Error, ErrorClass, Explain, Result};
+use crate::plugins::Ctx;
+use crate::transports::AttachPlan;
+
+/// Set while a `connect_command` runs, so that an mng inside it attaches by itself.
+const ACTIVE: &str = "MNG_CONNECT_COMMAND_ACTIVE";
+
+/// Why no terminal is attached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    #[error("this terminal is inside tmux already: attach by hand with `tmux attach -t ={session}`")]
+    Nested { session: String },
+    #[error("agent `{agent}` is not running")]
+    NotRunning { agent: String },
+}
+
+impl Explain for ConnectError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Nested { .. } => ErrorClass::NestedTmux,
+            Self::NotRunning { .. } => ErrorClass::Agent,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Nested { .. } => "mng config set --scope user is_nested_tmux_allowed true".into(),
+            Self::NotRunning { agent } => format!("mng start {agent}"),
+        })
+    }
+}
+
+/// What is run instead of attaching: `given`, else the setting; nothing inside of such a command.
+#[must_use]
+pub fn connect_command<'a>(ctx: &'a Ctx, given: Option<&'a str>) -> Option<&'a str> {
+    let is_active = ctx.env.get_non_empty(ACTIVE).is_some();
+    let command = given.or(ctx.settings.core.connect_command.as_deref());
+    command.filter(|command| !is_active && !command.trim().is_empty())
+}
+
+/// Whether this terminal may attach at all. Asked before anything is started for it.
+///
+/// # Errors
+/// [`ConnectError::Nested`].
+pub fn check_terminal(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>) -> Result<()> {
+    let is_inside_tmux = ctx.env.get_non_empty("TMUX").is_some();
+    let is_attaching = connect_command(ctx, command).is_none();
+    if is_attaching && is_inside_tmux && !ctx.settings.core.is_nested_tmux_allowed {
+        let session = agent.host.session_name(agent.record.name.as_str());
+        return Err(ConnectError::Nested { session }.into());
+    }
+    Ok(())
+}
+
+/// The command that replaces this process: tmux on the agent's session, or `command` (else the setting
+/// `connect_command`) by `sh -c`. Starts nothing.
+///
+/// # Errors
+/// [`ConnectError`], or tmux cannot be asked.
+pub async fn attach_plan(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>) -> Result<AttachPlan> {
+    check_terminal(ctx, agent, command)?;
+    let ResolvedAgent { host, record } = agent;
+    let tmux = Tmux::on(host);
+    let sessions = tmux.sessions().await?;
+    let session = session_of(host, record, &sessions)
+        .ok_or_else(|| Error::from(ConnectError::NotRunning { agent: record.name.to_string() }))?;
+    let Some(command) = connect_command(ctx, command) else {
+        return Ok(tmux.attach_plan(&session.name, &ctx.settings.core.tmux));
+    };
+    let env = [
+        ("MNG_AGENT_NAME", record.name.as_str()),
+        ("MNG_SESSION_NAME", session.name.as_str()),
+        ("MNG_HOST_IS_LOCAL", if host.is_local() { "true" } else { "false" }),
+        (ACTIVE, "1"),
+    ];
+    Ok(AttachPlan {
+        argv: vec!["sh".into(), "-c".into(), command.into()],
+        unset: Vec::new(),
+        env: env.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::testing::{PrivateHost, block};
+    use crate::operations::fixture::context;
+
+    fn agent() -> (PrivateHost, ResolvedAgent) {
+        let private = PrivateHost::new();
+        let record = private.agent("a", "true");
+        let host = private.host.clone();
+        (private, ResolvedAgent { host, record })
+    }
+
+    #[test]
+    fn nesting_is_refused_before_anything_is_asked_and_allowed_by_the_setting() {
+        let (_private, agent) = agent();
+        let mut ctx = context();
+        ctx.env.0.insert("TMUX".into(), "/tmp/tmux-0/default,1,0".into());
+        let error = block(attach_plan(&ctx, &agent, None)).unwrap_err();
+        insta::assert_snapshot!(format!("{error}\n{}", error.hint().unwrap()), @r"
+        this terminal is inside tmux already: attach by hand with `tmux attach -t =mng-a`
+        mng config set --scope user is_nested_tmux_allowed true
+        ");
+        ctx.settings.core.is_nested_tmux_allowed = true;
+        let error = block(attach_plan(&ctx, &agent, None)).unwrap_err();
+        assert_eq!(error.to_string(), "agent `a` is not running");
+    }
+
+    #[test]
+    fn a_terminal_gets_the_exact_session_and_forgets_the_outer_one() {
+        let (private, agent) = agent();
+        private.tmux(&["new-session", "-d", "-s", "mng-a", "exec sleep 100"]);
+        let mut ctx = context();
+        let plan = block(attach_plan(&ctx, &agent, None)).unwrap();
+        assert_eq!(plan.argv, ["tmux", "attach-session", "-t", "=mng-a:"]);
+        assert_eq!(plan.unset, ["TMUX", "TMUX_PANE"]);
+        let plan = block(attach_plan(&ctx, &agent, Some("my attach"))).unwrap();
+        assert_eq!(plan.argv, ["sh", "-c", "my attach"]);
+        let env: Vec<_> = plan.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(
+            env,
+            [
+                "MNG_AGENT_NAME=a",
+                "MNG_CONNECT_COMMAND_ACTIVE=1",
+                "MNG_HOST_IS_LOCAL=true",
+                "MNG_SESSION_NAME=mng-a"
+            ]
+        );
+        ctx.settings.core.connect_command = Some("configured".into());
+        assert_eq!(block(attach_plan(&ctx, &agent, None)).unwrap().argv[2], "configured");
+        ctx.env.0.insert(ACTIVE.into(), "1".into());
+        assert_eq!(block(attach_plan(&ctx, &agent, Some("x"))).unwrap().argv[0], "tmux", "no recursion");
+    }
+}
