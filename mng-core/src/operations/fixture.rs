@@ -33,7 +33,12 @@ pub(super) fn block<T>(future: impl Future<Output = T>) -> T {
 
 /// A context with default settings and nothing linked.
 pub(super) fn context() -> Ctx {
-    let env = EnvSnapshot::from_iter([("HOME", "/nowhere")]);
+    context_in(Path::new("/nowhere"))
+}
+
+/// As [`context`], with this home directory.
+pub(super) fn context_in(home: &Path) -> Ctx {
+    let env = EnvSnapshot::from_iter([("HOME", home.to_string_lossy())]);
     let locations = Locations::find(&env, Path::new("/"), None).unwrap();
     let entries = BTreeMap::new();
     let activation = Activation { entries: &entries, enable: &[], disable: &[] };

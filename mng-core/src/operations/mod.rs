@@ -3,6 +3,7 @@
 
 mod cancel;
 pub mod capture;
+pub mod completion_cache;
 pub mod connect;
 pub mod create;
 pub mod discover;
