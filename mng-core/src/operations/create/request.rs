@@ -1,6 +1,6 @@
 //! What `create` is asked for. Text that a person typed is parsed before it gets here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -38,6 +38,17 @@ pub struct CreateRequest {
     pub message: Option<String>,
     /// `--foreground`: the agent's output is streamed and the agent destroyed when it ends.
     pub foreground: bool,
+    /// Long names of the options that the person typed, as opposed to those that settings or templates
+    /// gave. The positional type counts as `type`.
+    pub typed_options: BTreeSet<String>,
+}
+
+impl CreateRequest {
+    /// Whether the person typed the option of that long name (not its `--no-` form).
+    #[must_use]
+    pub fn is_typed(&self, option: &str) -> bool {
+        self.typed_options.contains(option)
+    }
 }
 
 /// The agent itself.
@@ -87,6 +98,8 @@ pub struct TransferOptions {
     pub include_gitignored: bool,
     /// False: `.git` is left behind, whatever the mode would do.
     pub include_git: bool,
+    /// More words for `git clone` when the source is a git URL (`--depth`, `--shallow-since`).
+    pub clone_args: Vec<String>,
     /// Where worktrees are made; unset: `H/worktrees`. `~` is not expanded yet.
     pub worktree_base_folder: Option<String>,
 }
@@ -102,6 +115,7 @@ impl Default for TransferOptions {
             include_unclean: false,
             include_gitignored: false,
             include_git: true,
+            clone_args: Vec::new(),
             worktree_base_folder: None,
         }
     }
@@ -125,9 +139,6 @@ pub struct HostOptions {
     pub new_host: bool,
     /// Tags for the host: given to a new one, added to an existing one.
     pub tags: BTreeMap<String, String>,
-    /// Long options that mean something only to a new host and that the person typed, for the error that
-    /// an existing host deserves.
-    pub typed_new_host_options: Vec<String>,
 }
 
 /// Everything that is set up in the agent's surroundings before it starts.
