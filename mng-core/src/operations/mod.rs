@@ -12,6 +12,7 @@ pub mod events;
 pub mod exec;
 pub mod label;
 pub mod limit;
+pub mod provision;
 pub mod list;
 pub mod logs;
 pub mod rename;

@@ -4,13 +4,16 @@
 //! host's lock, each step arms its undo before it acts, so that an error, Ctrl-C or a kill leaves nothing
 //! half-made and never touches what this run did not make.
 
+mod checks;
 pub(crate) mod env;
 pub mod journal;
+mod kind;
 mod labels;
 mod request;
+mod source;
+mod target;
 mod transfer;
 
-pub use labels::{project_of_url, without_userinfo};
 pub use request::{
     AgentOptions, CreateRequest, FileEdit, FileUpload, HostOptions, Provisioning, TransferChoice,
     TransferOptions,

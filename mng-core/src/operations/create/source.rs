@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::labels;
 use super::request::CreateRequest;
 use super::target;
 use crate::hosts::Host;
@@ -170,12 +169,12 @@ async fn clone(
     }
     let hint = match &request.address.name {
         Some(name) => name.to_string(),
-        None => labels::project_of_url(url).filter(|name| is_plain(name)).unwrap_or_else(|| "agent".into()),
+        None => git::project_of_url(url).filter(|name| is_plain(name)).unwrap_or_else(|| "agent".into()),
     };
     let place = host.layout.clones().join(format!("{hint}-{}", random_hex()));
     let staged = host.layout.tmp().join(format!("clone-{}", random_hex()));
     host.transport.create_dir(&host.layout.tmp()).await?;
-    events.info(format!("Cloning {}...", labels::without_userinfo(url)));
+    events.info(format!("Cloning {}...", git::without_userinfo(url)));
     let cloned = async {
         let git = Git::at(host.transport.as_ref(), &host.layout.tmp())?;
         let mut args = vec!["clone".to_owned(), "--quiet".into()];
