@@ -12,9 +12,9 @@ pub mod events;
 pub mod exec;
 pub mod label;
 pub mod limit;
-pub mod provision;
 pub mod list;
 pub mod logs;
+pub mod provision;
 pub mod rename;
 pub mod resolve;
 

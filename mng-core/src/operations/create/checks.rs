@@ -127,7 +127,10 @@ mod tests {
     fn options_for_new_hosts_count_only_when_typed() {
         host_options(&typed(&["env", "label"])).unwrap();
         let error = host_options(&typed(&["env", "idle-timeout"])).unwrap_err();
-        assert_eq!(error.to_string(), "`--idle-timeout` is for new hosts, and this agent goes to one that exists");
+        assert_eq!(
+            error.to_string(),
+            "`--idle-timeout` is for new hosts, and this agent goes to one that exists"
+        );
         assert_eq!(error.exit_code(), 1);
     }
 

@@ -75,7 +75,8 @@ pub(super) async fn resolve(
         None => here(ctx, request).await,
         Some(SourceAddress::Path(path)) => {
             let host = ctx.local_host().await?;
-            let dir = expand_home(ctx, path).map_or_else(|| request.cwd.join(path), |path| request.cwd.join(path));
+            let dir =
+                expand_home(ctx, path).map_or_else(|| request.cwd.join(path), |path| request.cwd.join(path));
             look(host, &dir, None).await
         }
         Some(SourceAddress::Agent { address, path }) => of_agent(ctx, address, path.as_deref()).await,
@@ -233,7 +234,9 @@ fn check_containment(dir: &Path, state: &Path, mode: TransferMode, is_own_clone:
     let (shown, state_shown) = (dir.display(), state.display());
     if state.starts_with(dir) && mode != TransferMode::None {
         return Err(Error::input(
-            format!("the source `{shown}` contains mng's own state (`{state_shown}`): the copy would contain itself"),
+            format!(
+                "the source `{shown}` contains mng's own state (`{state_shown}`): the copy would contain itself"
+            ),
             "give a directory below it with `--from`, work in it with `--transfer none`, or move the state with \
              MNG_HOST_DIR",
         ));

@@ -299,7 +299,8 @@ mod tests {
 
         fn run(&self, steps: &Provisioning) -> Result<()> {
             let home = self.dir.path().join("home");
-            let place = Place { host: &self.host, record: &self.record, cwd: self.dir.path(), home: Some(&home) };
+            let place =
+                Place { host: &self.host, record: &self.record, cwd: self.dir.path(), home: Some(&home) };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(run(place, steps, &Events::none(), &Cancel::new()))
         }
