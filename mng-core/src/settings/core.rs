@@ -242,12 +242,12 @@ pub enum ImplicitProviders {
 /// Severity of a log record, least severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(extend("x-mng-synonyms" = { "WARNING": "WARN" }))]
 pub enum LogLevel {
     Trace,
     Debug,
     Build,
     Info,
-    #[serde(alias = "WARNING")]
     Warn,
     Error,
     None,

@@ -1,4 +1,4 @@
-//! Durations as people write them: `90`, `90s`, `5m`, `1h30m`, `7d`.
+//! Durations in settings files: `90`, `0.5`, `90s`, `1h30m`, `7d`.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,32 +6,23 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
-/// Reads a duration: seconds as a number, or days, hours, minutes and seconds in that order (any case).
-/// Returns `None` for anything else, and for what no clock can hold.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let text = text.trim().to_ascii_lowercase();
-    if text.bytes().next_back()?.is_ascii_digit() {
-        return from_number(text.parse().ok().filter(|_| text.bytes().all(is_decimal))?);
+use crate::model;
+
+/// Reads a duration from a settings value: a number of seconds, or a text with units or digits.
+pub(crate) fn from_json(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Number(number) => from_number(number.as_f64()?),
+        Value::String(text) => from_text(text),
+        _ => None,
     }
-    let units = [('d', 86_400_u64), ('h', 3_600), ('m', 60), ('s', 1)];
-    let mut allowed = units.iter();
-    let mut seconds = 0_u64;
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let count: u64 = rest[..digits].parse().ok()?;
-        let unit = rest[digits..].chars().next()?;
-        let (_, length) = allowed.find(|(name, _)| *name == unit)?;
-        seconds = seconds.checked_add(count.checked_mul(*length)?)?;
-        rest = &rest[digits + 1..];
-    }
-    Some(Duration::from_secs(seconds))
 }
 
-fn is_decimal(byte: u8) -> bool {
-    byte.is_ascii_digit() || byte == b'.'
+fn from_text(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if is_number { from_number(text.parse().ok()?) } else { model::duration::parse(text).ok() }
 }
 
 /// To the millisecond, so that what is written back is what was read.
@@ -40,9 +31,8 @@ fn from_number(seconds: f64) -> Option<Duration> {
     is_sane.then(|| Duration::from_millis((seconds * 1000.0).round() as u64))
 }
 
-/// The shortest spelling that [`parse_duration`] reads back: `1h30m`, `5s`, `0.5`.
-#[must_use]
-pub fn format_duration(duration: Duration) -> String {
+/// The exact spelling that is read back: `1h30m`, `5s`, `0.5`.
+fn exact(duration: Duration) -> String {
     if duration.subsec_nanos() != 0 {
         return duration.as_secs_f64().to_string();
     }
@@ -104,7 +94,7 @@ pub struct DurationText(pub Duration);
 
 impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&format_duration(self.0))
+        f.write_str(&exact(self.0))
     }
 }
 
@@ -158,7 +148,7 @@ impl Visitor<'_> for DurationVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-        parse_duration(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+        from_text(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -169,29 +159,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_duration() {
-        let seconds = |text| parse_duration(text).map(|duration| duration.as_secs_f64());
-        assert_eq!(seconds("90"), Some(90.0));
-        assert_eq!(seconds("1.5"), Some(1.5));
-        assert_eq!(seconds("90S"), Some(90.0));
-        assert_eq!(seconds(" 1h30m "), Some(5400.0));
-        assert_eq!(seconds("1d12h"), Some(129_600.0));
-        for bad in [
-            "",
-            "x",
-            "5x",
-            "m5",
-            "30m1h",
-            "1h1h",
-            "-5",
-            "-5s",
-            "5 m",
-            "1e3",
-            "inf",
-            "1.5h",
-            "99999999999999999999d",
-        ] {
-            assert_eq!(seconds(bad), None, "{bad}");
+    fn numbers_and_texts_are_read() {
+        let seconds = |value: Value| from_json(&value).map(|duration| duration.as_secs_f64());
+        assert_eq!(seconds(90.into()), Some(90.0));
+        assert_eq!(seconds(0.5.into()), Some(0.5));
+        assert_eq!(seconds("0".into()), Some(0.0));
+        assert_eq!(seconds("1h30m".into()), Some(5400.0));
+        for bad in [Value::from(-1), "".into(), "x".into(), "1.2.3".into(), "5x".into(), true.into()] {
+            assert_eq!(seconds(bad.clone()), None, "{bad}");
         }
     }
 
@@ -199,7 +174,7 @@ mod tests {
         #[test]
         fn formatting_round_trips(milliseconds in 0_u64..10_000_000_000) {
             let duration = Duration::from_millis(milliseconds);
-            prop_assert_eq!(parse_duration(&format_duration(duration)), Some(duration));
+            prop_assert_eq!(from_text(&exact(duration)), Some(duration));
         }
     }
 }

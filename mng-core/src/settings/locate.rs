@@ -55,7 +55,7 @@ impl FromStr for ConfigScope {
 }
 
 /// The places of one invocation. All paths are absolute; none need exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Locations {
     /// Name of the installation: `mng` unless `MNG_ROOT_NAME` says otherwise.
     pub root_name: String,

@@ -6,21 +6,48 @@
 //! only the result becomes typed: typed partial configurations once reset every sibling of a key that a
 //! higher layer touched.
 
+mod active;
+mod check;
 mod core;
 mod duration;
+mod entries;
 mod environment;
-mod interim;
+mod known;
+mod lift;
+mod load;
 pub mod locate;
+mod merge;
+mod parameters;
 mod parse;
+mod patch;
+mod problem;
 pub mod profile;
+mod shape;
+mod surfaces;
+mod tree;
+mod types;
+mod values;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::core::{
     CoreSettings, ExtraPathMode, ImplicitProviders, LogLevel, LoggingSettings, RetrySettings, TmuxSettings,
     WindowSize,
 };
-pub use duration::{DurationText, Seconds, format_duration, parse_duration};
+pub use active::{ActiveProvider, ConfiguredProvider, ProviderChoice, active_providers};
+pub use duration::{DurationText, Seconds};
+pub use entries::{AgentTypeBase, PluginBase, ProviderBase};
 pub use environment::{EnvSnapshot, VARIABLES, Variable};
-pub use interim::Settings;
+pub use known::{BackendSchema, FieldSchema, KnownNames, PluginSchema, TypeSchema};
+pub use load::{LoadRequest, Settings, load};
 pub use locate::{ConfigScope, Locations};
+pub use parameters::CommandParam;
 pub use parse::TomlProblem;
+pub use patch::{ApplyPatchError, MERGE_MAP, PatchLoss, apply_patch};
+pub use problem::{Problem, ProblemKind, SettingsError};
 pub use profile::{Profile, ensure_profile, find_profile, user_id};
+pub use tree::{Layer, MergeOp, Origin};
+pub use types::{AgentTypeEntries, AgentTypeError, ResolvedType, resolve_agent_type};
+pub use values::{CreateTemplate, ProviderEntry, TemplateValue};

@@ -1,0 +1,5 @@
+//! The whole engine on real files.
+
+mod layers;
+mod problems;
+mod world;
