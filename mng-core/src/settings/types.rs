@@ -134,12 +134,10 @@ pub fn resolve_agent_type(
             None => match find(&current) {
                 Some(kind) => break kind,
                 // A table that names no parent describes a command of its own.
-                None if chain.len() == 1 && entries.table(&current).is_some() => {
-                    match find(COMMAND_TYPE) {
-                        Some(kind) => break kind,
-                        None => return Err(unknown(&chain, entries, registered)),
-                    }
-                }
+                None if chain.len() == 1 && entries.table(&current).is_some() => match find(COMMAND_TYPE) {
+                    Some(kind) => break kind,
+                    None => return Err(unknown(&chain, entries, registered)),
+                },
                 None => return Err(unknown(&chain, entries, registered)),
             },
         }
