@@ -9,6 +9,7 @@ pub mod event;
 pub mod failure;
 pub mod field_path;
 pub mod fields;
+pub mod filter;
 pub mod ids;
 pub mod names;
 pub mod printing;
