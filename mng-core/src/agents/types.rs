@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::AgentTypeName;
 use crate::model::record::AgentRecord;
+use crate::settings::{FieldSchema, TypeSchema};
 
 /// What a type is asked to launch.
 #[derive(Clone, Debug, Default)]
@@ -71,10 +72,23 @@ pub struct AgentTypeDef {
     pub description: &'static str,
     /// Other spellings, resolved once on input.
     pub aliases: &'static [&'static str],
-    /// Keys that `[agent_types.NAME]` accepts beside the base fields.
-    pub config_keys: &'static [&'static str],
+    /// What `[agent_types.NAME]` holds beside the fields of every type: `FieldSchema::of::<Config>()`.
+    pub config_fields: FieldSchema,
     /// Makes the type from its merged table; pure.
     pub build: fn(config: &Value) -> Result<Arc<dyn AgentType>>,
+}
+
+impl AgentTypeDef {
+    /// What the settings want to know of the type; `plugin` is the one that brings it.
+    #[must_use]
+    pub fn schema(&self, plugin: Option<String>) -> TypeSchema {
+        TypeSchema {
+            name: self.name.to_owned(),
+            aliases: self.aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            plugin,
+            fields: self.config_fields.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for AgentTypeDef {

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::hosts::fan_out;
 use crate::model::address::LOCAL_PROVIDER;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::ProviderName;
 use crate::plugins::Ctx;
 use crate::providers::DiscoveredHost;
-use crate::settings::ImplicitProviders;
+use crate::settings::{ActiveProvider, ProviderChoice, active_providers};
 
 /// A provider that could not be asked. Its agents are unknown, not absent.
 #[derive(Debug)]
@@ -85,41 +83,27 @@ pub fn providers(ctx: &Ctx, scope: &Scope) -> Result<(Vec<ProviderName>, Vec<Str
 /// that this profile has used before. A back end that is merely linked is left alone: asking it would cost
 /// time, or fail for want of credentials that nobody ever gave.
 fn active(ctx: &Ctx) -> (Vec<ProviderName>, Vec<String>) {
-    let blocks = ctx.settings.providers();
-    let allowed = &ctx.settings.core.enabled_backends;
-    let mut names: BTreeSet<ProviderName> = BTreeSet::from([ProviderName::stored(LOCAL_PROVIDER)]);
-    names.extend(blocks.keys().map(ProviderName::stored));
-    names.extend(allowed.iter().map(ProviderName::stored));
-    for backend in ctx.registry.backends() {
-        let is_wanted = match ctx.settings.core.implicit_providers {
-            ImplicitProviders::All => true,
-            ImplicitProviders::None => false,
-            ImplicitProviders::Used => {
-                ctx.profile.as_ref().is_some_and(|profile| profile.has_used(backend.name))
-            }
-        };
-        if is_wanted {
-            names.insert(ProviderName::stored(backend.name));
-        }
-    }
+    let backends: Vec<String> = ctx.registry.backends().map(|backend| backend.name.to_owned()).collect();
+    let chosen = active_providers(&ProviderChoice {
+        configured: &ctx.settings.configured_providers(),
+        enabled_backends: &ctx.settings.core.enabled_backends,
+        implicit: ctx.settings.core.implicit_providers,
+        backends: &backends,
+        has_used: &|backend| ctx.profile.as_ref().is_some_and(|profile| profile.has_used(backend)),
+    });
     let mut active = Vec::new();
     let mut warnings = Vec::new();
-    for name in names {
-        let block = blocks.get(name.as_str());
-        let is_off = block.and_then(|block| block.get("is_enabled")).and_then(Value::as_bool) == Some(false);
-        let backend = block.and_then(|block| block.get("backend")).and_then(Value::as_str);
-        let backend = backend.unwrap_or(name.as_str());
-        let is_excluded = !allowed.is_empty() && !allowed.iter().any(|one| one == backend);
-        if is_off || is_excluded || ctx.registry.switched_off_owner(backend).is_some() {
+    for ActiveProvider { instance: name, backend } in chosen {
+        if ctx.registry.switched_off_owner(&backend).is_some() {
             continue;
         }
-        if ctx.registry.backend(backend).is_none() {
+        if ctx.registry.backend(&backend).is_none() {
             warnings.push(format!(
                 "provider `{name}` is not asked: this mng has no back end `{backend}` (install with `cargo install mng --features {backend}`)"
             ));
             continue;
         }
-        active.push(name);
+        active.push(ProviderName::stored(name));
     }
     (active, warnings)
 }

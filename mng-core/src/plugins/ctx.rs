@@ -12,7 +12,9 @@ use crate::hosts::Host;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::{AgentTypeName, ProviderName};
 use crate::providers::{BuildContext, DiscoveredHost, Provider, ProviderError};
-use crate::settings::{EnvSnapshot, Locations, Profile, Settings};
+use crate::settings::{
+    AgentTypeError, EnvSnapshot, Locations, Profile, Settings, TypeSchema, resolve_agent_type,
+};
 
 /// How much at once and how long at most. Deadlines come from here, never from a literal in an operation.
 #[derive(Clone, Debug)]
@@ -168,48 +170,19 @@ impl Ctx {
     /// # Errors
     /// An `UnknownAgentType` error with the known names and near misses.
     pub fn agent_type(&self, name: &AgentTypeName) -> Result<Arc<dyn AgentType>> {
-        let entries = self.settings.agent_types();
-        let mut config = serde_json::Map::new();
-        let mut chain = Vec::new();
-        let mut current = name.as_str().to_owned();
-        // Root first: a child's keys win over its parents'.
-        let def = loop {
-            if chain.contains(&current) {
-                return Err(Error::hinted(
-                    ErrorClass::ConfigStructure,
-                    format!("agent type `{name}` is its own parent: {} -> {current}", chain.join(" -> ")),
-                    format!("mng config edit, and mend `agent_types.{current}.parent_type`"),
-                ));
-            }
-            let registered = self.registry.agent_types().find(|def| {
-                def.name == current
-                    || (def.aliases.contains(&current.as_str()) && !entries.contains_key(&current))
-            });
-            chain.push(registered.map_or_else(|| current.clone(), |def| def.name.to_owned()));
-            if let Some(def) = registered {
-                break def;
-            }
-            let parent =
-                entries.get(&current).and_then(|entry| entry.get("parent_type")).and_then(Value::as_str);
-            match parent {
-                Some(parent) => parent.clone_into(&mut current),
-                None if entries.contains_key(&current) && current == name.as_str() => {
-                    // A block without a parent is a command of its own.
-                    "command".clone_into(&mut current);
+        let entries = self.settings.agent_type_entries();
+        let registered: Vec<TypeSchema> = self.registry.agent_types().map(|def| def.schema(None)).collect();
+        let resolved =
+            resolve_agent_type(name.as_str(), &entries, &registered).map_err(|error| match error {
+                AgentTypeError::Unknown { name } | AgentTypeError::UnknownParent { parent: name, .. } => {
+                    self.no_agent_type(&AgentTypeName::stored(name))
                 }
-                None => return Err(self.no_agent_type(&AgentTypeName::stored(current))),
-            }
-        };
-        for link in chain.iter().rev() {
-            if let Some(Value::Object(entry)) = entries.get(link) {
-                for (key, value) in entry {
-                    if key != "parent_type" && key != "plugin" {
-                        config.insert(key.clone(), value.clone());
-                    }
-                }
-            }
+                other => other.into(),
+            })?;
+        match self.registry.agent_types().find(|def| def.name == resolved.base) {
+            Some(def) => (def.build)(&resolved.config),
+            None => Err(self.no_agent_type(name)),
         }
-        (def.build)(&Value::Object(config))
     }
 
     /// The canonical spelling of a type that was typed: aliases resolve here, once.

@@ -13,6 +13,7 @@ use crate::model::error::{Error, Result};
 use crate::model::names::{AgentName, AgentTypeName};
 use crate::model::record::AgentRecord;
 use crate::providers::ProviderBackend;
+use crate::settings::FieldSchema;
 
 /// The link-time record of a plugin: plain data and one function pointer.
 pub struct PluginDescriptor {
@@ -133,9 +134,9 @@ pub trait Plugin: Send + Sync {
         Vec::new()
     }
 
-    /// Keys that `[plugins.NAME]` accepts beside `enabled`.
-    fn config_keys(&self) -> &'static [&'static str] {
-        &[]
+    /// What `[plugins.NAME]` holds beside `enabled`: `FieldSchema::of::<Config>()`.
+    fn config_fields(&self) -> FieldSchema {
+        FieldSchema::Names(&[])
     }
 
     async fn before_command(&self, _ctx: &Ctx, _command: &str) -> Result<()> {

@@ -9,6 +9,7 @@ use super::{Plugin, PluginDescriptor};
 use crate::agents::types::AgentTypeDef;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::providers::ProviderBackend;
+use crate::settings::{BackendSchema, KnownNames, PluginSchema};
 
 /// Every plugin of this binary, sorted by priority, then name.
 #[derive(Clone)]
@@ -35,6 +36,31 @@ impl Linked {
 
     pub fn iter(&self) -> impl Iterator<Item = &'static PluginDescriptor> + '_ {
         self.0.iter().copied()
+    }
+
+    /// What settings may name in this binary, whether it is switched on or not: a table of a plugin that
+    /// is off must not become an error. `commands` are the names of all commands, subcommands joined by
+    /// `_`.
+    #[must_use]
+    pub fn known_names(&self, commands: Vec<String>) -> KnownNames {
+        let mut known = KnownNames { commands, ..KnownNames::default() };
+        for descriptor in self.iter() {
+            let plugin = (descriptor.make)();
+            let owner = Some(descriptor.name.to_owned());
+            known.backends.extend(plugin.backends().into_iter().map(|backend| BackendSchema {
+                name: backend.name.to_owned(),
+                plugin: owner.clone(),
+                fields: backend.config_fields,
+            }));
+            known.agent_types.extend(plugin.agent_types().into_iter().map(|kind| kind.schema(owner.clone())));
+            known.plugins.push(PluginSchema {
+                name: descriptor.name.to_owned(),
+                aliases: Vec::new(),
+                is_default_enabled: descriptor.default_enabled,
+                fields: plugin.config_fields(),
+            });
+        }
+        known
     }
 }
 

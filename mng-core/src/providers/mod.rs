@@ -14,6 +14,7 @@ use crate::model::error::{Error, ErrorClass, Explain, Result, Scope, Subject};
 use crate::model::ids::HostId;
 use crate::model::names::{HostName, ProviderName};
 use crate::model::state::HostState;
+use crate::settings::FieldSchema;
 use crate::transports::Transport;
 
 /// What a provider can do. The flags tell the truth: generic code relies on them.
@@ -77,8 +78,8 @@ pub struct BuildContext {
 pub struct ProviderBackend {
     pub name: &'static str,
     pub description: &'static str,
-    /// Names of the keys that `[providers.NAME]` accepts beside the common ones.
-    pub config_keys: &'static [&'static str],
+    /// What `[providers.NAME]` holds beside the fields of every provider: `FieldSchema::of::<Config>()`.
+    pub config_fields: FieldSchema,
     /// Help for `-b/--build-arg` and `-s/--start-arg`, shown by `create --help`.
     pub build_args_help: &'static str,
     pub start_args_help: &'static str,

@@ -1,6 +1,6 @@
 //! Which provider instances are asked when nobody names one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::core::ImplicitProviders;
 
@@ -32,8 +32,8 @@ pub struct ActiveProvider {
 }
 
 /// The active instances, by name. Active is what the person set up or has used: an installed backend that
-/// nobody configured once made every listing fail. A configured instance whose backend is not in this
-/// binary is among them, so that the caller can say so.
+/// nobody configured once made every listing fail. What the person named is among them even if this binary
+/// lacks its backend, so that the caller can say so.
 #[must_use]
 pub fn active_providers(choice: &ProviderChoice<'_>) -> Vec<ActiveProvider> {
     let is_allowed = |backend: &str| {
@@ -56,16 +56,16 @@ pub fn active_providers(choice: &ProviderChoice<'_>) -> Vec<ActiveProvider> {
     let implicit = choice
         .backends
         .iter()
+        .chain(choice.enabled_backends)
         .map(String::as_str)
         .filter(|backend| !choice.configured.contains_key(*backend))
         .filter(|backend| is_allowed(backend) && is_asked_for(backend))
         .map(|backend| (backend, backend));
-    let mut active: Vec<ActiveProvider> = configured
-        .chain(implicit)
-        .map(|(instance, backend)| ActiveProvider { instance: instance.into(), backend: backend.into() })
-        .collect();
-    active.sort();
+    let active: BTreeSet<(&str, &str)> = configured.chain(implicit).collect();
+    let active = active.into_iter();
     active
+        .map(|(instance, backend)| ActiveProvider { instance: instance.into(), backend: backend.into() })
+        .collect()
 }
 
 #[cfg(test)]
@@ -111,6 +111,7 @@ mod tests {
         assert_eq!(names(&Case { configured: &tables, ..Case::default() }), ["buildbox", "far", "local"]);
         assert_eq!(names(&Case { used: &["docker"], ..Case::default() }), ["docker", "local"]);
         assert_eq!(names(&Case { enabled: &["local", "modal"], ..Case::default() }), ["local", "modal"]);
+        assert_eq!(names(&Case { enabled: &["local", "lima"], ..Case::default() }), ["lima", "local"]);
         let all = Case { implicit: ImplicitProviders::All, ..Case::default() };
         assert_eq!(names(&all), ["docker", "local", "modal", "ssh"]);
     }

@@ -60,7 +60,7 @@ pub enum FieldSchema {
     #[default]
     Open,
     /// These fields, with any values.
-    Names(Vec<String>),
+    Names(&'static [&'static str]),
     /// The fields of a struct.
     Struct(fn() -> Value),
 }
@@ -80,7 +80,7 @@ impl FieldSchema {
         match self {
             Self::Open => Section::open(),
             Self::Names(names) => Section {
-                fields: names.iter().map(|name| (name.clone(), Field::open(Shape::Any))).collect(),
+                fields: names.iter().map(|name| ((*name).to_owned(), Field::open(Shape::Any))).collect(),
                 ..Section::default()
             },
             Self::Struct(schema) => match Shape::from_schema(&schema()) {

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::known::TypeSchema;
 use super::lift::Lifter;
 use super::merge::{Findings, Guard, combine_tables};
+use super::problem::Problem;
 use super::shape::{Field, Section};
 use super::tree::{Data, Entry, MergeOp, Origin, Raw, RawTable, Table};
-use crate::model::error::{Error, ErrorClass, Explain, Result};
-use crate::model::suggest::did_you_mean;
+use crate::model::error::{ErrorClass, Explain};
 
 /// Fields that route to a type and are never inherited.
 const ROUTING: [&str; 2] = ["parent_type", "plugin"];
@@ -73,31 +73,37 @@ pub struct ResolvedType {
     pub config: Value,
 }
 
-/// A name that no agent type has.
+/// Why a name of an agent type means nothing.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AgentTypeError {
     #[error("there is no agent type `{name}`")]
-    Unknown { name: String, suggestion: Option<String> },
+    Unknown { name: String },
     #[error("agent type `{name}` has the parent `{parent}`, which is not in this mng")]
-    UnknownParent { name: String, parent: String, suggestion: Option<String> },
+    UnknownParent { name: String, parent: String },
     #[error("agent types inherit in a circle: {}", chain.join(" → "))]
     Circle { chain: Vec<String> },
+    /// A child extends what its parent has in another shape.
+    #[error("agent type `{name}`: {problem}")]
+    Mismatch { name: String, problem: Problem },
 }
 
 impl Explain for AgentTypeError {
     fn class(&self) -> ErrorClass {
-        ErrorClass::UnknownAgentType
+        match self {
+            Self::Unknown { .. } | Self::UnknownParent { .. } => ErrorClass::UnknownAgentType,
+            Self::Circle { .. } | Self::Mismatch { .. } => ErrorClass::ConfigStructure,
+        }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { suggestion, .. } | Self::UnknownParent { suggestion, .. } => {
-                Some(suggestion.clone().unwrap_or_else(|| {
-                    "`mng plugin list --kind agent-type` shows the types that there are".into()
-                }))
+        Some(match self {
+            Self::Unknown { .. } | Self::UnknownParent { .. } => {
+                "`mng plugin list --kind agent-type` shows the types that there are".into()
             }
-            Self::Circle { .. } => Some("give one of them another `parent_type`".into()),
-        }
+            Self::Circle { .. } => "give one of them another `parent_type`".into(),
+            Self::Mismatch { .. } => "`mng config edit`".into(),
+        })
     }
 }
 
@@ -110,7 +116,7 @@ pub fn resolve_agent_type(
     name: &str,
     entries: &AgentTypeEntries,
     registered: &[TypeSchema],
-) -> Result<ResolvedType> {
+) -> Result<ResolvedType, AgentTypeError> {
     let find = |name: &str| registered.iter().find(|kind| kind.name == name);
     // A table of that name hides the alias.
     let unaliased = |name: &str| match entries.table(name) {
@@ -128,7 +134,7 @@ pub fn resolve_agent_type(
             Some(parent) => {
                 chain.push(parent.clone());
                 if !seen.insert(parent) {
-                    return Err(AgentTypeError::Circle { chain }.into());
+                    return Err(AgentTypeError::Circle { chain });
                 }
             }
             None => match find(&current) {
@@ -136,9 +142,9 @@ pub fn resolve_agent_type(
                 // A table that names no parent describes a command of its own.
                 None if chain.len() == 1 && entries.table(&current).is_some() => match find(COMMAND_TYPE) {
                     Some(kind) => break kind,
-                    None => return Err(unknown(&chain, entries, registered)),
+                    None => return Err(unknown(chain)),
                 },
-                None => return Err(unknown(&chain, entries, registered)),
+                None => return Err(unknown(chain)),
             },
         }
     };
@@ -152,27 +158,16 @@ pub fn resolve_agent_type(
         }
     }
     if let Some(mismatch) = findings.mismatches.first() {
-        let problem = mismatch.to_problem();
-        return Err(Error::plain(ErrorClass::ConfigStructure, format!("agent type `{name}`: {problem}")));
+        return Err(AgentTypeError::Mismatch { name: name.to_owned(), problem: mismatch.to_problem() });
     }
     Ok(ResolvedType { base: base.name.clone(), chain, config: Value::Object(merged.to_json()) })
 }
 
-fn unknown(chain: &[String], entries: &AgentTypeEntries, registered: &[TypeSchema]) -> Error {
-    let names = registered.iter().flat_map(|kind| std::iter::once(&kind.name).chain(&kind.aliases));
-    let names: Vec<&str> = names.map(String::as_str).chain(entries.names()).collect();
-    match chain {
-        [.., child, parent] => AgentTypeError::UnknownParent {
-            name: child.clone(),
-            parent: parent.clone(),
-            suggestion: did_you_mean(parent, names.iter().filter(|name| **name != parent)),
-        }
-        .into(),
-        _ => {
-            let name = chain.first().cloned().unwrap_or_default();
-            let suggestion = did_you_mean(&name, names.iter().filter(|other| **other != name));
-            AgentTypeError::Unknown { name, suggestion }.into()
-        }
+fn unknown(mut chain: Vec<String>) -> AgentTypeError {
+    let name = chain.pop().unwrap_or_default();
+    match chain.pop() {
+        Some(child) => AgentTypeError::UnknownParent { name: child, parent: name },
+        None => AgentTypeError::Unknown { name },
     }
 }
 
@@ -234,7 +229,7 @@ mod tests {
         ]
     }
 
-    fn resolve(name: &str, entries: Value) -> Result<ResolvedType> {
+    fn resolve(name: &str, entries: Value) -> Result<ResolvedType, AgentTypeError> {
         let entries = AgentTypeEntries::from_json(entries.as_object().unwrap());
         resolve_agent_type(name, &entries, &registered())
     }
@@ -282,7 +277,6 @@ mod tests {
         let message = |name, entries| resolve(name, entries).unwrap_err();
         let error = message("claud", json!({}));
         insta::assert_snapshot!(error, @"there is no agent type `claud`");
-        insta::assert_snapshot!(error.hint().unwrap(), @"did you mean `claude`?");
         let error = message("a", json!({"a": {"parent_type": "b"}, "b": {"parent_type": "codex"}}));
         insta::assert_snapshot!(error, @"agent type `b` has the parent `codex`, which is not in this mng");
         let error = message("a", json!({"a": {"parent_type": "b"}, "b": {"parent_type": "a"}}));

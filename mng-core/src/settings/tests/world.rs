@@ -136,7 +136,7 @@ pub(super) fn known() -> KnownNames {
                 plugin: Some("docker".into()),
                 fields: FieldSchema::of::<DockerConfig>(),
             },
-            BackendSchema { name: "local".into(), plugin: None, fields: FieldSchema::Names(vec![]) },
+            BackendSchema { name: "local".into(), plugin: None, fields: FieldSchema::Names(&[]) },
         ],
         agent_types: vec![
             TypeSchema {
@@ -149,7 +149,7 @@ pub(super) fn known() -> KnownNames {
                 name: "command".into(),
                 aliases: vec![],
                 plugin: None,
-                fields: FieldSchema::Names(vec!["tracks_activity".into()]),
+                fields: FieldSchema::Names(&["tracks_activity"]),
             },
         ],
         plugins: vec![plugin("docker", &[]), plugin("claude", &[]), plugin("board", &["kanpan"])],
