@@ -12,6 +12,7 @@ pub use fan_out::fan_out;
 pub use layout::Layout;
 pub use lock::HostLock;
 pub use records::{AgentEntry, RecordError};
+pub(crate) use records::record_bytes;
 
 use crate::providers::DiscoveredHost;
 use crate::transports::Transport;

@@ -93,7 +93,7 @@ impl Host {
         record.updated_at = Time::now();
         record.host_id.get_or_insert_with(|| self.info.id.clone());
         record.host_name.get_or_insert_with(|| self.info.name.to_string());
-        self.transport.write(&self.layout.record(), &pretty(&record)?, 0o600).await
+        self.transport.write(&self.layout.record(), &record_bytes(&record)?, 0o600).await
     }
 
     /// Every agent of the host, by id, each with its record or the reason why it cannot be read. A
@@ -147,12 +147,12 @@ impl Host {
     /// # Errors
     /// It cannot be written; the old record then stands.
     pub async fn write_agent(&self, _lock: &HostLock, record: &AgentRecord) -> Result<()> {
-        self.transport.write(&self.layout.agent_record(&record.id), &pretty(record)?, 0o600).await
+        self.transport.write(&self.layout.agent_record(&record.id), &record_bytes(record)?, 0o600).await
     }
 }
 
 /// JSON with two spaces of indent, as every record is written.
-fn pretty<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(crate) fn record_bytes<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec_pretty(value)
         .map_err(|error| Error::io("encode a record", std::io::Error::other(error)))
 }
