@@ -13,7 +13,7 @@ use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::{AgentTypeName, ProviderName};
 use crate::providers::{BuildContext, DiscoveredHost, Provider, ProviderError};
 use crate::settings::{
-    AgentTypeError, EnvSnapshot, Locations, Profile, Settings, TypeSchema, resolve_agent_type,
+    AgentTypeError, EnvSnapshot, Locations, Profile, ResolvedType, Settings, TypeSchema, resolve_agent_type,
 };
 
 /// How much at once and how long at most. Deadlines come from here, never from a literal in an operation.
@@ -170,19 +170,27 @@ impl Ctx {
     /// # Errors
     /// An `UnknownAgentType` error with the known names and near misses.
     pub fn agent_type(&self, name: &AgentTypeName) -> Result<Arc<dyn AgentType>> {
-        let entries = self.settings.agent_type_entries();
-        let registered: Vec<TypeSchema> = self.registry.agent_types().map(|def| def.schema(None)).collect();
-        let resolved =
-            resolve_agent_type(name.as_str(), &entries, &registered).map_err(|error| match error {
-                AgentTypeError::Unknown { name } | AgentTypeError::UnknownParent { parent: name, .. } => {
-                    self.no_agent_type(&AgentTypeName::stored(name))
-                }
-                other => other.into(),
-            })?;
+        let resolved = self.resolve_type(name)?;
         match self.registry.agent_types().find(|def| def.name == resolved.base) {
             Some(def) => (def.build)(&resolved.config),
             None => Err(self.no_agent_type(name)),
         }
+    }
+
+    /// What a name of a type means: the registered type and the merged configuration, the fields of every
+    /// type included.
+    ///
+    /// # Errors
+    /// As [`Ctx::agent_type`].
+    pub fn resolve_type(&self, name: &AgentTypeName) -> Result<ResolvedType> {
+        let entries = self.settings.agent_type_entries();
+        let registered: Vec<TypeSchema> = self.registry.agent_types().map(|def| def.schema(None)).collect();
+        resolve_agent_type(name.as_str(), &entries, &registered).map_err(|error| match error {
+            AgentTypeError::Unknown { name } | AgentTypeError::UnknownParent { parent: name, .. } => {
+                self.no_agent_type(&AgentTypeName::stored(name))
+            }
+            other => other.into(),
+        })
     }
 
     /// The canonical spelling of a type that was typed: aliases resolve here, once.

@@ -1,13 +1,18 @@
 //! The agent type of a new agent: chosen once, with aliases resolved, before anything is made.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::request::{AgentOptions, CreateRequest};
+use serde_json::Value;
+
+use super::request::{AgentOptions, CreateRequest, Provisioning};
 use crate::agents::types::{AgentType, Launch};
+use crate::model::env_file::parse_assignment;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::AgentTypeName;
 use crate::model::record::AgentRecord;
 use crate::plugins::Ctx;
+use crate::settings::AgentTypeBase;
 
 /// The type that runs any command line.
 const COMMAND: &str = "command";
@@ -19,6 +24,9 @@ pub(super) struct Kind {
     pub(super) name: AgentTypeName,
     pub(super) agent_type: Arc<dyn AgentType>,
     pub(super) launch: Launch,
+    /// What every agent of the type gets, before what the person asks for. Its `env` is apart: it stands
+    /// under what is passed on from the caller.
+    pub(super) provisioning: Provisioning,
 }
 
 impl Kind {
@@ -59,8 +67,9 @@ pub(super) fn resolve(ctx: &Ctx, request: &CreateRequest, source: Option<&AgentR
             None => return Err(no_type(ctx)),
         },
     };
-    let agent_type = ctx.agent_type(&name).map_err(|error| unknown_program(ctx, &name, error))?;
-    Ok(Kind { name, agent_type, launch })
+    let resolved = ctx.resolve_type(&name).map_err(|error| unknown_program(ctx, &name, error))?;
+    let provisioning = provisioning(&name, resolved.config, &request.cwd)?;
+    Ok(Kind { agent_type: ctx.agent_type(&name)?, name, launch, provisioning })
 }
 
 /// A `command` agent is nothing without its command line, so a clone gets that too.
@@ -68,6 +77,25 @@ fn inherit_command(name: &AgentTypeName, record: &AgentRecord, options: &AgentOp
     if name.as_str() == COMMAND && options.args.is_empty() && !record.command.is_empty() {
         launch.command_override = Some(record.command.clone());
     }
+}
+
+/// What `[agent_types.NAME]` sets up for every agent.
+fn provisioning(name: &AgentTypeName, config: Value, cwd: &Path) -> Result<Provisioning> {
+    let base: AgentTypeBase = serde_json::from_value(config).map_err(|error| {
+        Error::hinted(
+            ErrorClass::ConfigStructure,
+            format!("`agent_types.{name}`: {error}"),
+            "`mng config list --schema` shows the fields",
+        )
+    })?;
+    Ok(Provisioning {
+        env: base.env.iter().map(|text| parse_assignment(text)).collect::<Result<_, _>>()?,
+        env_files: base.env_file.iter().map(|file| cwd.join(file)).collect(),
+        directories: base.create_directory,
+        uploads: base.upload_file.iter().map(|text| text.parse()).collect::<Result<_>>()?,
+        commands: base.extra_provision_command,
+        ..Provisioning::default()
+    })
 }
 
 /// Every type that a person can name.
@@ -103,7 +131,7 @@ fn unknown_program(ctx: &Ctx, name: &AgentTypeName, error: Error) -> Error {
     )
 }
 
-fn is_executable(path: &std::path::Path) -> bool {
+fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

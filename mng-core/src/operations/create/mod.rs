@@ -12,9 +12,11 @@ mod labels;
 mod request;
 mod source;
 mod target;
+mod templates;
 mod transfer;
 
 pub use request::{
     AgentOptions, CreateRequest, FileEdit, FileUpload, HostOptions, Provisioning, TransferChoice,
     TransferOptions,
 };
+pub use templates::{Applied, TemplateRules, apply as apply_templates};
