@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub use fan_out::fan_out;
 pub use layout::Layout;
 pub use lock::HostLock;
-pub use records::{AgentEntry, RecordError};
 pub(crate) use records::record_bytes;
+pub use records::{AgentEntry, RecordError};
 
 use crate::providers::DiscoveredHost;
 use crate::transports::Transport;

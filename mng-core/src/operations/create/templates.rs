@@ -203,7 +203,12 @@ fn type_fields(
     Ok(merged.into_iter().map(setting).collect())
 }
 
-fn unknown_key(template: &str, value: &TemplateValue, name: Option<&str>, rules: &TemplateRules<'_>) -> Error {
+fn unknown_key(
+    template: &str,
+    value: &TemplateValue,
+    name: Option<&str>,
+    rules: &TemplateRules<'_>,
+) -> Error {
     let key = &value.name;
     let types = (rules.types_with_field)(key);
     let what = match name {
@@ -278,7 +283,10 @@ mod tests {
     #[test]
     fn later_templates_win_and_lists_grow() {
         let one = template("one", &[("message", json!("1")), ("env__extend", json!(["A=1"]))]);
-        let two = template("two", &[("message", json!("2")), ("env__extend", json!("B=2")), ("label", json!(null))]);
+        let two = template(
+            "two",
+            &[("message", json!("2")), ("env__extend", json!("B=2")), ("label", json!(null))],
+        );
         let (params, _) = applied(&[("env", json!(["C=3"]))], &[one, two], None).unwrap();
         assert_eq!(params["message"], "2");
         assert_eq!(params["env"], json!(["C=3", "A=1", "B=2"]));
@@ -306,7 +314,8 @@ mod tests {
         hint: leave one out, or decide with `--type TYPE`
         ");
         applied(&[], &both, Some("claude")).unwrap();
-        let same = [template("a", &[("type", json!("agy"))]), template("b", &[("type", json!("antigravity"))])];
+        let same =
+            [template("a", &[("type", json!("agy"))]), template("b", &[("type", json!("antigravity"))])];
         applied(&[], &same, None).unwrap();
     }
 
@@ -319,7 +328,10 @@ mod tests {
         let (_, settings) = applied(&[("type", json!("codex"))], &styled, Some("claude")).unwrap();
         assert_eq!(
             settings,
-            [r#"agent_types.claude.output_prompt__extend=["x","y"]"#, r#"agent_types.claude.output_style="a=b""#]
+            [
+                r#"agent_types.claude.output_prompt__extend=["x","y"]"#,
+                r#"agent_types.claude.output_style="a=b""#
+            ]
         );
         insta::assert_snapshot!(told(applied(&[("type", json!("codex"))], &styled, None)), @r"
         `output_prompt` in the create template `a` is neither an option of `create` nor a field of type `codex`
