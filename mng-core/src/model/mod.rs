@@ -11,6 +11,7 @@ pub mod field_path;
 pub mod fields;
 pub mod filter;
 pub mod ids;
+pub mod name_styles;
 pub mod names;
 pub mod printing;
 pub mod record;
