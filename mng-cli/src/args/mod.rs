@@ -5,10 +5,12 @@ mod common;
 mod explicit;
 mod filters;
 mod message;
+mod on_error;
 mod targets;
 
 pub(crate) use common::CommonArgs;
 pub(crate) use explicit::Explicit;
 pub(crate) use filters::{ExpressionArgs, FilterArgs, Filters, LabelMatch};
 pub(crate) use message::{MessageArgs, StdinUse};
+pub(crate) use on_error::OnError;
 pub(crate) use targets::{SelectArgs, SessionArgs, TargetArgs, Targets, read_names};

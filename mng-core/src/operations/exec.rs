@@ -1,11 +1,15 @@
 //! Runs one command beside each of many agents: in its work dir, with its environment.
 
+mod outer;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
+
+pub use outer::{OuterRan, OuterReport, SkippedAgent, outer};
 
 use super::resolve::ResolvedAgent;
 use crate::hosts::Host;

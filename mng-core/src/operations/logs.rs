@@ -80,11 +80,11 @@ pub async fn find(host: &Host, dir: &Path, name: &str) -> Result<LogFile> {
     })
 }
 
-/// The bytes of a log file, or the first or last lines of them.
+/// The bytes of a log file, or the first or last lines of them, and how far the file was read, in bytes.
 ///
 /// # Errors
 /// The file cannot be read.
-pub async fn read(host: &Host, file: &LogFile, part: Part) -> Result<Vec<u8>> {
+pub async fn read(host: &Host, file: &LogFile, part: Part) -> Result<(Vec<u8>, u64)> {
     let mut all = Vec::new();
     let mut tail: VecDeque<Vec<u8>> = VecDeque::new();
     let mut lines = 0;
@@ -97,7 +97,7 @@ pub async fn read(host: &Host, file: &LogFile, part: Part) -> Result<Vec<u8>> {
             Part::Head(most) => {
                 for line in chunk.split_inclusive(|byte| *byte == b'\n') {
                     if lines == most {
-                        return Ok(all);
+                        return Ok((all, offset));
                     }
                     all.extend_from_slice(line);
                     lines += usize::from(line.ends_with(b"\n"));
@@ -117,7 +117,7 @@ pub async fn read(host: &Host, file: &LogFile, part: Part) -> Result<Vec<u8>> {
         }
         if chunk.len() < CHUNK {
             all.extend(tail.into_iter().flatten());
-            return Ok(all);
+            return Ok((all, offset));
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         let dir = tree();
         let host = host_at(dir.path());
         let file = block(find(&host, dir.path(), "run.log")).unwrap();
-        let part = |part| String::from_utf8(block(read(&host, &file, part)).unwrap()).unwrap();
+        let part = |part| String::from_utf8(block(read(&host, &file, part)).unwrap().0).unwrap();
         assert_eq!(part(Part::All), "1\n2\n3\n");
         assert_eq!(part(Part::Head(2)), "1\n2\n");
         assert_eq!(part(Part::Head(9)), "1\n2\n3\n");
