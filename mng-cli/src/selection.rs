@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use mng_core::Error;
 use mng_core::hosts::Host;
-use mng_core::model::address::{AgentAddress, AgentOrHost};
-use mng_core::model::filter::{Filter, Shorthand};
-use mng_core::operations::resolve::{self, Resolution, ResolvedAgent};
-use mng_core::operations::select::{self, AgentFilter, Selection};
+use mng_core::model::address::{AgentAddress, AgentOrHost, HostAddress};
+use mng_core::model::filter::Shorthand;
+use mng_core::operations::resolve::{self, ResolvedAgent};
+use mng_core::operations::select::{self, AgentFilter, Selected, Selection};
 use mng_core::plugins::Ctx;
+use mng_core::{Error, ErrorClass};
 
 use crate::args::{Filters, Targets};
 use crate::ui::Ui;
@@ -16,41 +16,126 @@ use crate::ui::Ui;
 /// The agents that the targets mean, each once.
 ///
 /// # Errors
-/// A target matches nothing, or something that could know did not answer; nothing was touched then.
+/// A target matches nothing, or somebody who could know did not answer; nothing was touched then.
 pub(crate) async fn found_agents(
     ui: &Ui,
     ctx: &Ctx,
     targets: Targets<AgentAddress>,
 ) -> Result<Vec<ResolvedAgent>, Error> {
-    let found = find(ui, ctx, targets).await?.all_found()?;
-    Ok(found.matches)
+    let selected = select(ui, ctx, targets).await?;
+    Ok(selected.found.all_found()?.matches)
 }
 
 /// As [`found_agents`], with what is missing left to the caller.
 ///
 /// # Errors
 /// A filter is no expression, or an address names a provider that does not exist.
-pub(crate) async fn find<A: Into<AgentOrHost>>(
-    ui: &Ui,
-    ctx: &Ctx,
-    targets: Targets<A>,
-) -> Result<Resolution, Error> {
+pub(crate) async fn select<A: IntoTarget>(ui: &Ui, ctx: &Ctx, targets: Targets<A>) -> Result<Selected, Error> {
     let selection = Selection {
-        named: targets.named.into_iter().map(Into::into).collect(),
+        named: targets.named.into_iter().map(IntoTarget::into_target).collect(),
         is_all: targets.is_all,
-        filter: agent_filter(ctx, targets.filters)?,
+        filter: agent_filter(ctx, targets.filters).await?,
     };
-    let found = select::resolve(ctx, &selection).await?;
-    for warning in &found.warnings {
+    let selected = select::select(ctx, &selection).await?;
+    for warning in &selected.found.warnings {
         ui.warning(warning);
     }
-    // Which of several agents of one name were taken must not stay a secret.
-    for agent in found.matches.iter().filter(|agent| has_namesake(agent, &found.matches)) {
-        ui.info(&format!("{} is {}", agent.record.name, agent.full_address()));
+    if !selection.is_all {
+        say_which(ui, &selected.found.matches);
     }
-    Ok(found)
+    Ok(selected)
 }
 
-fn has_namesake(agent: &ResolvedAgent, all: &[ResolvedAgent]) -> bool {
-    all.iter().filter(|other| other.record.name == agent.record.name).count() > 1
+/// A target of any kind.
+pub(crate) trait IntoTarget {
+    fn into_target(self) -> AgentOrHost;
+}
+
+impl IntoTarget for AgentAddress {
+    fn into_target(self) -> AgentOrHost {
+        AgentOrHost::Agent(self)
+    }
+}
+
+impl IntoTarget for AgentOrHost {
+    fn into_target(self) -> AgentOrHost {
+        self
+    }
+}
+
+/// Which agents a name stands for must not stay a secret when there are several of it.
+fn say_which(ui: &Ui, agents: &[ResolvedAgent]) {
+    for agent in agents {
+        if agents.iter().filter(|other| other.record.name == agent.record.name).count() > 1 {
+            ui.info(&format!("{} is one of several: {}", agent.record.name, agent.full_address()));
+        }
+    }
+}
+
+/// The filter options, compiled.
+///
+/// # Errors
+/// An expression is no CEL; or `--project .` outside of a project.
+pub(crate) async fn agent_filter(ctx: &Ctx, filters: Filters) -> Result<AgentFilter, Error> {
+    let mut projects = Vec::new();
+    for project in filters.projects {
+        projects.push(if project == "." { select::current_project(ctx).await? } else { project });
+    }
+    let pairs = |matches: Vec<crate::args::LabelMatch>| {
+        matches.into_iter().map(|label| (label.key, label.value)).collect()
+    };
+    let shorthand = Shorthand {
+        running: filters.running,
+        stopped: filters.stopped,
+        alive: filters.alive,
+        archived: filters.archived,
+        active: filters.active,
+        local: filters.local,
+        remote: filters.remote,
+        projects,
+        labels: pairs(filters.labels),
+        host_labels: pairs(filters.host_labels),
+        providers: filters.providers,
+        ..Shorthand::default()
+    };
+    Ok(AgentFilter::new(shorthand, &filters.include, &filters.exclude)?)
+}
+
+/// A directory with logs and events in it.
+pub(crate) struct Place {
+    pub(crate) host: Host,
+    pub(crate) dir: PathBuf,
+    /// What the person calls it.
+    pub(crate) name: String,
+}
+
+/// The state directory of one agent, or the host dir of a host. A plain name that is no agent's is taken for
+/// a host's, with a note, as older versions did.
+///
+/// # Errors
+/// Nothing matches, or several do.
+pub(crate) async fn place_of(ui: &Ui, ctx: &Ctx, target: &AgentOrHost) -> Result<Place, Error> {
+    match target {
+        AgentOrHost::Host(address) => host_place(ctx, address).await,
+        AgentOrHost::Agent(address) => match resolve::one(ctx, address).await {
+            Ok(agent) => Ok(Place {
+                dir: agent.host.layout.agent(&agent.record.id),
+                name: agent.record.name.to_string(),
+                host: agent.host,
+            }),
+            Err(error) => {
+                let is_missing = error.class() == ErrorClass::AgentNotFound;
+                let host = if is_missing && address.host.is_none() { address.to_string().parse().ok() } else { None };
+                let Some(host) = host else { return Err(error) };
+                let Ok(place) = host_place(ctx, &host).await else { return Err(error) };
+                ui.info(&format!("no agent is named `{address}`; this is the host `@{host}`"));
+                Ok(place)
+            }
+        },
+    }
+}
+
+async fn host_place(ctx: &Ctx, address: &HostAddress) -> Result<Place, Error> {
+    let host = resolve::one_host(ctx, address).await?;
+    Ok(Place { dir: host.layout.root().to_path_buf(), name: host.info.name.to_string(), host })
 }

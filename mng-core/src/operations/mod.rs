@@ -17,6 +17,7 @@ pub mod logs;
 pub mod provision;
 pub mod rename;
 pub mod resolve;
+pub mod select;
 
 #[cfg(test)]
 mod fixture;

@@ -1,6 +1,7 @@
 //! One agent and one host as every listing shows them. The field names and their order are the JSON contract;
 //! `model::fields` describes each.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::model::error::{Error, Subject};
-use crate::model::ids::HostId;
+use crate::model::ids::{AgentId, HostId};
 use crate::model::names::{HostName, ProviderName};
 use crate::model::record::AgentRecord;
 use crate::model::state::{ActivitySource, AgentState, HostState, IdleMode, WaitingReason};
@@ -90,6 +91,27 @@ impl AgentView {
     #[must_use]
     pub fn address(&self) -> String {
         format!("{}@{}.{}", self.record.name, self.host.name, self.host.provider_name)
+    }
+
+    /// The key of an agent over all hosts.
+    #[must_use]
+    pub fn key(&self) -> (HostId, AgentId) {
+        (self.host.id.clone(), self.record.id.clone())
+    }
+
+    /// By creation time; then by name and id, so that the order never changes by itself.
+    #[must_use]
+    pub fn listing_order(&self, other: &Self) -> Ordering {
+        fn key(record: &AgentRecord) -> (Time, &str, &str) {
+            (record.create_time, record.name.as_str(), record.id.as_str())
+        }
+        key(&self.record).cmp(&key(&other.record))
+    }
+
+    /// The whole object, as JSON output has it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).expect("keys are strings and numbers are finite")
     }
 
     /// Seconds since the last start, if it ever started.

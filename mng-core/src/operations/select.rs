@@ -1,0 +1,120 @@
+//! Several agents at once: by name, all of them, or those that a filter keeps.
+
+use std::collections::BTreeMap;
+
+use super::discover;
+use super::list::{self, AgentView, ListRequest};
+use super::resolve::{self, Resolution, ResolvedAgent};
+use crate::model::address::AgentOrHost;
+use crate::model::error::Result;
+use crate::model::filter::{Filter, FilterError, Shorthand};
+use crate::model::ids::{AgentId, HostId};
+use crate::model::names::ProviderName;
+use crate::model::state::AgentState;
+use crate::model::time::Time;
+use crate::plugins::Ctx;
+
+/// `--include`, `--exclude` and the flags that stand for common ones.
+#[derive(Debug)]
+pub struct AgentFilter {
+    shorthand: Shorthand,
+    expressions: Filter,
+}
+
+impl AgentFilter {
+    /// # Errors
+    /// An expression is no CEL; nothing was looked at yet.
+    pub fn new(shorthand: Shorthand, include: &[String], exclude: &[String]) -> Result<Self, FilterError> {
+        Ok(Self { shorthand, expressions: Filter::parse(include, exclude)? })
+    }
+
+    /// Whether everything passes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shorthand.is_empty() && self.expressions.is_empty()
+    }
+
+    /// Which providers are worth asking.
+    #[must_use]
+    pub fn scope(&self) -> discover::Scope {
+        discover::Scope::of(self.shorthand.providers.iter().map(ProviderName::stored))
+    }
+
+    /// Whether an agent passes. `warnings` gets one line for each expression that does not apply.
+    #[must_use]
+    pub fn keeps(&self, agent: &AgentView, now: Time, warnings: &mut Vec<String>) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        let json = agent.to_json();
+        if !self.shorthand.matches(&json, now) {
+            return false;
+        }
+        let verdict = self.expressions.matches(&json, now);
+        warnings.extend(verdict.warnings);
+        verdict.is_match
+    }
+}
+
+/// What a person pointed at.
+#[derive(Debug)]
+pub struct Selection {
+    pub named: Vec<AgentOrHost>,
+    /// Every agent; `named` is empty then.
+    pub is_all: bool,
+    /// Leaves out agents, named ones too.
+    pub filter: AgentFilter,
+}
+
+/// The agents meant.
+#[derive(Debug, Default)]
+pub struct Selected {
+    pub found: Resolution,
+    /// What each agent was doing; empty when nobody had to look.
+    pub states: BTreeMap<(HostId, AgentId), AgentState>,
+}
+
+impl Selected {
+    #[must_use]
+    pub fn state(&self, agent: &ResolvedAgent) -> Option<AgentState> {
+        self.states.get(&agent.key()).copied()
+    }
+}
+
+/// Finds the agents of a selection. Names are looked up as [`resolve::targets`] does; for `--all` and for
+/// filters every host is looked at.
+///
+/// # Errors
+/// An address names a provider that does not exist. What could not be asked is in the resolution.
+pub async fn select(ctx: &Ctx, selection: &Selection) -> Result<Selected> {
+    if !selection.is_all && selection.filter.is_empty() {
+        return Ok(Selected { found: resolve::targets(ctx, &selection.named).await?, ..Selected::default() });
+    }
+    let mut selected = Selected::default();
+    let mut listing = list::all(ctx, &ListRequest::in_scope(selection.filter.scope())).await?;
+    let now = Time::now();
+    let mut warnings = std::mem::take(&mut listing.warnings);
+    let mut kept = Vec::new();
+    for agent in &listing.agents {
+        if selection.filter.keeps(agent, now, &mut warnings) {
+            kept.push(agent);
+        }
+    }
+    if selection.is_all {
+        for agent in kept {
+            if let Some(resolved) = listing.resolved(agent) {
+                selected.states.insert(resolved.key(), agent.state);
+                selected.found.matches.push(resolved);
+            }
+        }
+        selected.found.failures = listing.failures;
+        selected.found.damaged = listing.damaged;
+    } else {
+        selected.found = resolve::targets(ctx, &selection.named).await?;
+        selected.states = kept.iter().map(|agent| (agent.key(), agent.state)).collect();
+        selected.found.matches.retain(|agent| selected.states.contains_key(&agent.key()));
+        warnings.append(&mut selected.found.warnings);
+    }
+    selected.found.warnings = warnings;
+    Ok(selected)
+}
