@@ -3,4 +3,6 @@
 mod args;
 mod commands;
 mod exit;
+mod follow;
+mod selection;
 mod ui;

@@ -30,7 +30,11 @@ pub(crate) async fn found_agents(
 ///
 /// # Errors
 /// A filter is no expression, or an address names a provider that does not exist.
-pub(crate) async fn select<A: IntoTarget>(ui: &Ui, ctx: &Ctx, targets: Targets<A>) -> Result<Selected, Error> {
+pub(crate) async fn select<A: IntoTarget>(
+    ui: &Ui,
+    ctx: &Ctx,
+    targets: Targets<A>,
+) -> Result<Selected, Error> {
     let selection = Selection {
         named: targets.named.into_iter().map(IntoTarget::into_target).collect(),
         is_all: targets.is_all,
@@ -125,7 +129,11 @@ pub(crate) async fn place_of(ui: &Ui, ctx: &Ctx, target: &AgentOrHost) -> Result
             }),
             Err(error) => {
                 let is_missing = error.class() == ErrorClass::AgentNotFound;
-                let host = if is_missing && address.host.is_none() { address.to_string().parse().ok() } else { None };
+                let host = if is_missing && address.host.is_none() {
+                    address.to_string().parse().ok()
+                } else {
+                    None
+                };
                 let Some(host) = host else { return Err(error) };
                 let Ok(place) = host_place(ctx, &host).await else { return Err(error) };
                 ui.info(&format!("no agent is named `{address}`; this is the host `@{host}`"));

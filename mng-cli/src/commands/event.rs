@@ -66,8 +66,7 @@ pub(crate) struct EventArgs {
 }
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: EventArgs) -> CliResult {
-    let filter =
-        Filter::parse_for(Subject::Objects, &args.expressions.include, &args.expressions.exclude)?;
+    let filter = Filter::parse_for(Subject::Objects, &args.expressions.include, &args.expressions.exclude)?;
     let target: AgentOrHost = args.target.parse()?;
     let sources = args.sources.iter().chain(&args.more_sources);
     let sources: Vec<String> = sources.map(|text| source(text)).collect::<Result<_, _>>()?;

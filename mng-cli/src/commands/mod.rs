@@ -43,3 +43,7 @@
 //!   rows that failed while others go on: `ui.warning`, `ui.error_line`.
 //! - Ctrl-C drops the future of `run`: what must be undone is undone by the operation.
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
+
+pub(crate) mod event;
+pub(crate) mod exec;
+pub(crate) mod logs;

@@ -193,6 +193,21 @@ pub async fn one(ctx: &Ctx, target: &AgentAddress) -> Result<ResolvedAgent> {
     found.matches.pop().ok_or_else(|| found.not_found().into())
 }
 
+/// The one host that an address means.
+///
+/// # Errors
+/// As [`one`].
+pub async fn one_host(ctx: &Ctx, address: &HostAddress) -> Result<Host> {
+    let target = AgentOrHost::Host(address.clone());
+    let mut found = targets(ctx, std::slice::from_ref(&target)).await?.all_found()?;
+    if found.hosts.len() > 1 {
+        let matches =
+            found.hosts.iter().map(|host| format!("@{} ({})", host.info.address(), host.info.id)).collect();
+        return Err(ResolveError::Ambiguous { target: target.to_string(), matches }.into());
+    }
+    found.hosts.pop().ok_or_else(|| found.not_found().into())
+}
+
 /// As [`agents`], for arguments that may also name hosts.
 ///
 /// # Errors

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use super::discover;
 use super::list::{self, AgentView, ListRequest};
 use super::resolve::{self, Resolution, ResolvedAgent};
+use crate::hosts::git::{self, Git};
 use crate::model::address::AgentOrHost;
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::filter::{Filter, FilterError, Shorthand};
 use crate::model::ids::{AgentId, HostId};
 use crate::model::names::ProviderName;
 use crate::model::state::AgentState;
 use crate::model::time::Time;
 use crate::plugins::Ctx;
+use crate::transports::LocalTransport;
 
 /// `--include`, `--exclude` and the flags that stand for common ones.
 #[derive(Debug)]
@@ -117,4 +119,22 @@ pub async fn select(ctx: &Ctx, selection: &Selection) -> Result<Selected> {
     }
     selected.found.warnings = warnings;
     Ok(selected)
+}
+
+/// The name of the project around the current directory, as `create` labels its agents: from the URL of
+/// `origin`, else the directory's name.
+///
+/// # Errors
+/// There is no project here.
+pub async fn current_project(ctx: &Ctx) -> Result<String> {
+    let root = ctx.locations.project_root.as_ref().ok_or_else(|| {
+        Error::hinted(
+            ErrorClass::UserInput,
+            "`--project .`: the current directory is in no project",
+            "name the project, or run this in its repository",
+        )
+    })?;
+    let origin = git::origin_url(&Git::at(&LocalTransport, root)?).await.ok().flatten();
+    let from_dir = || root.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(origin.as_deref().and_then(git::project_of_url).or_else(from_dir).unwrap_or_default())
 }

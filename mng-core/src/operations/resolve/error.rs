@@ -9,7 +9,7 @@ use crate::model::state::HostState;
 #[non_exhaustive]
 pub enum ResolveError {
     /// Everybody who could know was asked.
-    #[error("agent not found: {}", no_match(targets, *damaged))]
+    #[error("{}", no_match(targets, *damaged))]
     NotFound {
         targets: Vec<String>,
         /// Every missing target was a machine-made id.
@@ -24,7 +24,7 @@ pub enum ResolveError {
     #[error("cannot tell whether {}: {} did not answer", named(targets), silent.join(", "))]
     Unproven { targets: Vec<String>, silent: Vec<String>, provider: Option<ProviderName> },
     /// A command for one agent got an address of several.
-    #[error("`{target}` matches {} agents: {}", matches.len(), matches.join(", "))]
+    #[error("`{target}` matches several: {}", matches.join(", "))]
     Ambiguous { target: String, matches: Vec<String> },
     #[error("host `{host}` is {state}, not RUNNING")]
     HostNotRunning { host: String, state: HostState },
@@ -38,7 +38,13 @@ fn named(targets: &[String]) -> String {
 }
 
 fn no_match(targets: &[String], damaged: usize) -> String {
-    let names = format!("no agent matches `{}`", targets.join("`, `"));
+    let hosts = targets.iter().filter(|target| target.starts_with('@')).count();
+    let what = match hosts {
+        0 => "agent",
+        hosts if hosts == targets.len() => "host",
+        _ => "agent or host",
+    };
+    let names = format!("{what} not found: no {what} matches `{}`", targets.join("`, `"));
     match damaged {
         0 => names,
         1 => format!("{names}; one record could not be read"),
@@ -50,6 +56,9 @@ impl Explain for ResolveError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::NotFound { is_pinned: true, .. } => ErrorClass::AgentNotFoundOnHost,
+            Self::NotFound { targets, .. } if targets.iter().all(|target| target.starts_with('@')) => {
+                ErrorClass::HostNotFound
+            }
             Self::NotFound { .. } => ErrorClass::AgentNotFound,
             Self::Unproven { .. } => ErrorClass::ProviderUnavailable,
             Self::Ambiguous { .. } => ErrorClass::UserInput,

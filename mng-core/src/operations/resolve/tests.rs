@@ -108,6 +108,9 @@ fn a_missing_name_is_1_and_a_missing_id_is_8() {
     ");
     assert_eq!(resolve_in(world(), &[gone]).all_found().unwrap_err().exit_code(), 8);
     assert_eq!(resolve_in(world(), &[gone, "fxi"]).all_found().unwrap_err().exit_code(), 1);
+    let host = resolve_in(world(), &["@nope"]).all_found().unwrap_err();
+    assert_eq!((host.class(), host.exit_code()), (ErrorClass::HostNotFound, 1));
+    assert_eq!(host.to_string(), "host not found: no host matches `@nope`");
     let pinned = format!("{gone}@{H1}.docker");
     insta::assert_snapshot!(told(&resolve_in(world(), &[&pinned]).all_found().unwrap_err()), @r"
     8 AgentNotFoundOnHostError
@@ -148,7 +151,7 @@ fn several_matches_are_listed_whole() {
     let error: Error = ResolveError::Ambiguous { target: "fix".into(), matches }.into();
     insta::assert_snapshot!(told(&error), @r"
     1 UserInputError
-    `fix` matches 2 agents: fix@desk.local (agent-00000000000000000000000000000001), fix@gpu.docker (agent-00000000000000000000000000000003)
+    `fix` matches several: fix@desk.local (agent-00000000000000000000000000000001), fix@gpu.docker (agent-00000000000000000000000000000003)
     hint: say which one, for example `fix@desk.local`; ids and hosts: `mng list --addrs`
     ");
 }
