@@ -82,8 +82,8 @@ pub(super) static SCIFI_PLACES: &[&str] = &[
     "gatehouse", "gravity-well", "halo-station", "heliopause", "hestia-dock", "iceworld", "icarus-field",
     "ion-harbour", "keystone-orbit", "lagrange-five", "last-light", "lightsail", "long-night", "lunar-gate",
     "marsport", "meridian-ring", "morningstar", "nebula-dock", "nightside", "nova-haven", "oasis-station",
-    "outer-ring", "outpost-seven", "parallel", "perigee", "pioneer-base", "quiet-sun", "red-planet", "relay-
-    four", "ringside", "sandworld", "solar-reach", "spindle", "starfall", "starhaven", "sungrazer",
+    "outer-ring", "outpost-seven", "parallel", "perigee", "pioneer-base", "quiet-sun", "red-planet",
+    "relay-four", "ringside", "sandworld", "solar-reach", "spindle", "starfall", "starhaven", "sungrazer",
     "terminal-moon", "third-moon", "tidelock", "traverse", "twin-suns", "umbra-station", "vagabond",
     "waypoint-two", "zenith-port",
 ];
