@@ -20,8 +20,8 @@ pub enum EnvError {
     Unterminated { line: usize, key: String },
     #[error("line {line}: text stands behind the quoted value of `{key}`")]
     Trailing { line: usize, key: String },
-    #[error("line {line}")]
-    Line { line: usize, source: Box<EnvError> },
+    #[error("line {line}: {problem}")]
+    Line { line: usize, problem: Box<EnvError> },
 }
 
 impl Explain for EnvError {
@@ -32,7 +32,7 @@ impl Explain for EnvError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::BadKey { .. } => "letters, digits and `_`, no digit in front: `MY_KEY=value`".into(),
-            Self::Line { source, .. } => return source.hint(),
+            Self::Line { problem, .. } => return problem.hint(),
             _ => "write KEY=VALUE; quote a value that has spaces or line breaks: `KEY='a b'`".into(),
         })
     }
@@ -292,8 +292,8 @@ impl Reader<'_> {
     }
 }
 
-fn at(line: usize, source: EnvError) -> EnvError {
-    EnvError::Line { line, source: Box::new(source) }
+fn at(line: usize, problem: EnvError) -> EnvError {
+    EnvError::Line { line, problem: Box::new(problem) }
 }
 
 fn unterminated(line: usize, key: &str) -> EnvError {
@@ -386,10 +386,7 @@ mod tests {
 
     #[test]
     fn a_broken_file_says_where() {
-        let told = |text: &str| {
-            let error = crate::Error::from(EnvVars::parse(text).unwrap_err());
-            [vec![error.to_string()], error.causes()].concat().join(": ")
-        };
+        let told = |text: &str| EnvVars::parse(text).unwrap_err().to_string();
         insta::assert_snapshot!(told("A=1\n\nnonsense\n"), @"line 3: `nonsense` has no `=`");
         insta::assert_snapshot!(told("A='1\n2'\n1B=2"), @"line 3: `1B` cannot be the name of a variable");
         insta::assert_snapshot!(told("A='1\n2\n"), @"line 1: the quoted value of `A` does not end");
