@@ -1,7 +1,15 @@
 //! Agents: their types, how they start, what state they are in, how they end.
 
+pub mod cgroup;
+pub mod judge;
+pub mod launch;
+pub mod processes;
+pub mod stop;
 pub mod tmux;
 pub mod types;
+
+pub use launch::{StartRequest, Started, Welcome, own_command, start_agent};
+pub use stop::stop_agent;
 
 #[cfg(test)]
 pub(crate) mod testing;

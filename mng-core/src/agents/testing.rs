@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::hosts::Host;
+use super::launch::{StartRequest, Started, start_agent};
+use crate::hosts::{Host, HostLock};
 use crate::model::error::Result;
+use crate::model::event::Events;
 use crate::model::ids::{AgentId, HostId};
 use crate::model::names::{HostName, ProviderName};
 use crate::model::record::AgentRecord;
 use crate::model::state::HostState;
 use crate::providers::DiscoveredHost;
+use crate::settings::TmuxSettings;
 use crate::transports::{
     AttachPlan, Chunk, ExecOutput, ExecRequest, FileStat, LocalTransport, LockGuard, Transport,
 };
@@ -27,8 +30,10 @@ struct WithEnv {
 
 impl WithEnv {
     fn extend(&self, mut request: ExecRequest) -> ExecRequest {
-        request.unset.push("LC_ALL".into());
         for (key, value) in &self.env {
+            if request.unset.contains(key) {
+                continue;
+            }
             request.env.entry(key.clone()).or_insert_with(|| value.clone());
         }
         request
@@ -176,6 +181,39 @@ impl PrivateHost {
         );
         std::fs::write(layout.agent_env(&record.id), env).unwrap();
         std::fs::write(layout.agent_record(&record.id), serde_json::to_vec(record).unwrap()).unwrap();
+    }
+
+    /// Starts an agent that was just made.
+    pub(crate) fn start(&self, record: &AgentRecord) -> Result<Started> {
+        self.start_with(record, |_| {})
+    }
+
+    pub(crate) fn start_with(
+        &self,
+        record: &AgentRecord,
+        change: impl FnOnce(&mut StartRequest<'_>),
+    ) -> Result<Started> {
+        let settings = TmuxSettings::default();
+        let mut request = StartRequest {
+            record,
+            command_line: &record.command,
+            tmux: &settings,
+            unset_vars: &[],
+            mng: "mng",
+            is_new: true,
+            grace: Duration::from_secs(5),
+            welcome: None,
+        };
+        change(&mut request);
+        block(async { start_agent(&self.host, &self.lock().await, &request).await })
+    }
+
+    pub(crate) async fn lock(&self) -> HostLock {
+        self.host.lock(None, &Events::none()).await.unwrap()
+    }
+
+    pub(crate) fn read(&self, path: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.root.path().join(path)).unwrap_or_default()
     }
 
     /// Runs tmux against the private server and returns what it prints.

@@ -21,7 +21,7 @@ pub use screen::{CaptureRequest, CaptureWindow};
 use crate::hosts::Host;
 use crate::model::error::{ErrorClass, Explain, Result, Scope};
 use crate::settings::TmuxSettings;
-use crate::transports::{AttachPlan, ExecRequest};
+use crate::transports::{AttachPlan, ExecOutput, ExecRequest};
 
 /// The oldest tmux that has all that mng uses.
 pub const OLDEST: (u32, u32) = (3, 2);
@@ -107,28 +107,11 @@ impl<'h> Tmux<'h> {
     /// tmux is missing, too old, too slow, or refuses for a reason that is no answer. "No server" and "no
     /// such session" are answers.
     pub async fn run(&self, chain: Chain, stdin: Option<Vec<u8>>) -> Result<Answer> {
-        self.run_within(chain, stdin, &[], DEADLINE).await
+        self.run_within(chain, stdin, DEADLINE).await
     }
 
-    /// As [`Tmux::run`], with further variables removed and another deadline.
-    pub(crate) async fn run_within(
-        &self,
-        chain: Chain,
-        stdin: Option<Vec<u8>>,
-        unset: &[String],
-        deadline: Duration,
-    ) -> Result<Answer> {
-        let mut argv = vec!["tmux".to_owned(), "-u".to_owned()];
-        argv.extend(chain.into_argv());
-        let mut request = ExecRequest::new(argv).timeout(Some(deadline));
-        // A server that this call starts keeps our directory for ever, and a work dir is to be removable.
-        request.cwd = Some("/".into());
-        request.unset = REMOVED.iter().map(|name| (*name).to_owned()).chain(unset.iter().cloned()).collect();
-        request.stdin = stdin;
-        let output = self.host.transport.exec(request).await?;
-        if output.is_timed_out {
-            return Err(TmuxError::Slow { host: self.host.info.name.to_string(), after: deadline }.into());
-        }
+    async fn run_within(&self, chain: Chain, stdin: Option<Vec<u8>>, deadline: Duration) -> Result<Answer> {
+        let output = self.run_raw(chain, stdin, &[], deadline).await?;
         if output.is_success() {
             return Ok(Answer::Done(output.stdout));
         }
@@ -148,6 +131,28 @@ impl<'h> Tmux<'h> {
             (true, None) => "ended by a signal".into(),
         };
         Err(TmuxError::Failed { host: self.host.info.name.to_string(), message }.into())
+    }
+
+    /// Runs a chain with further variables removed, and judges nothing but the time it takes.
+    pub(crate) async fn run_raw(
+        &self,
+        chain: Chain,
+        stdin: Option<Vec<u8>>,
+        unset: &[String],
+        deadline: Duration,
+    ) -> Result<ExecOutput> {
+        let mut argv = vec!["tmux".to_owned(), "-u".to_owned()];
+        argv.extend(chain.into_argv());
+        let mut request = ExecRequest::new(argv).timeout(Some(deadline));
+        // A server that this call starts keeps our directory for ever, and a work dir is to be removable.
+        request.cwd = Some("/".into());
+        request.unset = REMOVED.iter().map(|name| (*name).to_owned()).chain(unset.iter().cloned()).collect();
+        request.stdin = stdin;
+        let output = self.host.transport.exec(request).await?;
+        if output.is_timed_out {
+            return Err(TmuxError::Slow { host: self.host.info.name.to_string(), after: deadline }.into());
+        }
+        Ok(output)
     }
 
     /// The installed version, e.g. `3.3a`.

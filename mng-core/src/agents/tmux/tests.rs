@@ -121,7 +121,7 @@ fn a_slow_tmux_is_never_an_absent_one() {
     let (private, _bin) = with_fake_tmux("sleep 60");
     let chain = Chain::new(["list-panes", "-a"]);
     let answer =
-        block(Tmux::on(&private.host).run_within(chain, None, &[], Duration::from_millis(100))).unwrap_err();
+        block(Tmux::on(&private.host).run_within(chain, None, Duration::from_millis(100))).unwrap_err();
     assert_eq!(answer.class(), ErrorClass::CommandTimeout);
 }
 
