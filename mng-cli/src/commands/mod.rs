@@ -46,4 +46,6 @@
 
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod help;
 pub(crate) mod logs;
+pub(crate) mod version;

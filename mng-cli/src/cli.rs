@@ -1,0 +1,151 @@
+//! The table of commands.
+
+use std::pin::Pin;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use mng_core::Error;
+use mng_core::model::fields::FieldSet;
+use mng_core::plugins::Ctx;
+
+use crate::commands;
+use crate::exit::CliResult;
+use crate::frame::{Invocation, Params, Reading};
+use crate::ui::Ui;
+
+/// One command: how it is called, how it is parsed, how it runs.
+pub(crate) struct CommandSpec {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    /// Left out of command lists.
+    pub(crate) is_hidden: bool,
+    pub(crate) templates: Templates,
+    /// Adds the arguments, and the about and long about of the help page.
+    pub(crate) args: fn(Command) -> Command,
+    pub(crate) run: Run,
+    /// Changes what stands in for options that were not typed (`create`: the templates).
+    pub(crate) adjust: Option<Adjust>,
+}
+
+pub(crate) type Adjust = fn(&Ctx, &mut Params, &Reading<'_>) -> Result<(), Error>;
+
+/// What `--format TEMPLATE` can name.
+#[derive(Clone, Copy)]
+pub(crate) enum Templates {
+    /// The command takes no templates.
+    None,
+    Fields(&'static (dyn FieldSet + Sync)),
+    /// The fields depend on other options: the command calls `Ui::use_template_fields` before it prints.
+    Own,
+}
+
+pub(crate) type CommandFuture<'a> = Pin<Box<dyn Future<Output = CliResult> + 'a>>;
+
+/// The body of a command, by what it needs.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// Waits for processes or hosts: gets a runtime.
+    Waits(for<'a> fn(&'a mut Ui, &'a Ctx, &'a ArgMatches) -> CommandFuture<'a>),
+    /// Waits for nothing.
+    Plain(fn(&mut Ui, &Ctx, &ArgMatches) -> CliResult),
+    /// Works although the settings are broken: reads them itself, if at all.
+    Bare(fn(&mut Ui, &Invocation, &ArgMatches) -> CliResult),
+}
+
+impl CommandSpec {
+    const fn new(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        args: fn(Command) -> Command,
+        run: Run,
+    ) -> Self {
+        Self { name, aliases, is_hidden: false, templates: Templates::None, args, run, adjust: None }
+    }
+
+    /// Not in command lists.
+    const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
+    /// Takes templates over these fields.
+    #[expect(dead_code, reason = "the first command with items comes next")]
+    const fn templates(mut self, fields: &'static (dyn FieldSet + Sync)) -> Self {
+        self.templates = Templates::Fields(fields);
+        self
+    }
+
+    /// Takes templates; the command itself says over which fields.
+    #[expect(dead_code, reason = "the first command with items comes next")]
+    const fn own_templates(mut self) -> Self {
+        self.templates = Templates::Own;
+        self
+    }
+
+    /// Lets a function change what stands in for options that were not typed.
+    #[expect(dead_code, reason = "`create` uses it")]
+    const fn adjusted_by(mut self, adjust: Adjust) -> Self {
+        self.adjust = Some(adjust);
+        self
+    }
+
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        self.name == word || self.aliases.contains(&word)
+    }
+}
+
+/// The built-in command of that name or alias.
+pub(crate) fn find(word: &str) -> Option<&'static CommandSpec> {
+    COMMANDS.iter().find(|spec| spec.is_called(word))
+}
+
+/// Names and aliases of the commands that lists show.
+pub(crate) fn visible_names() -> Vec<String> {
+    let visible = COMMANDS.iter().filter(|spec| !spec.is_hidden);
+    visible
+        .flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()).map(str::to_owned))
+        .collect()
+}
+
+fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Error> {
+    A::from_arg_matches(matches).map_err(|error| crate::frame::usage_error(&error, None))
+}
+
+macro_rules! waits {
+    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
+        CommandSpec::new(
+            $name,
+            &$aliases,
+            <$args as Args>::augment_args,
+            Run::Waits(|ui, ctx, matches| Box::pin(async move { $run(ui, ctx, parse::<$args>(matches)?).await })),
+        )
+    };
+}
+
+macro_rules! plain {
+    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
+        CommandSpec::new(
+            $name,
+            &$aliases,
+            <$args as Args>::augment_args,
+            Run::Plain(|ui, ctx, matches| $run(ui, ctx, parse::<$args>(matches)?)),
+        )
+    };
+}
+
+macro_rules! bare {
+    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
+        CommandSpec::new(
+            $name,
+            &$aliases,
+            <$args as Args>::augment_args,
+            Run::Bare(|ui, invocation, matches| $run(ui, invocation, parse::<$args>(matches)?)),
+        )
+    };
+}
+
+/// Every command, by name. `waits!` has an async `run(ui, ctx, args)`; `plain!` the same without async;
+/// `bare!` gets an `Invocation` instead of a `Ctx`. `.templates(&PlainFields(&["name"]))` lets
+/// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
+pub(crate) static COMMANDS: &[CommandSpec] = &[
+    bare!("help", [], commands::help::HelpArgs, commands::help::run),
+];

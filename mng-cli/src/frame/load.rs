@@ -1,0 +1,119 @@
+//! From the places and flags of one invocation to the context of a command.
+
+use std::path::PathBuf;
+
+use clap::Command;
+use mng_core::Error;
+use mng_core::plugins::{Activation, CommandDef, Ctx, Linked, Registry};
+use mng_core::settings::{EnvSnapshot, Locations, Settings};
+
+use super::Params;
+use super::words::Reading;
+
+/// Options that are needed before the settings are read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EarlyOptions {
+    /// `-S KEY=VALUE`, in order.
+    pub(crate) overrides: Vec<String>,
+    pub(crate) enable_plugin: Vec<String>,
+    pub(crate) disable_plugin: Vec<String>,
+    pub(crate) context: Option<PathBuf>,
+    /// `--headless` or `--interactive`; `None` leaves it to the settings.
+    pub(crate) headless: Option<bool>,
+}
+
+impl EarlyOptions {
+    pub(crate) fn of(reading: &Reading<'_>) -> Self {
+        let texts =
+            |id: &str| reading.values(id).map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>();
+        let headless = reading.typed_ids().filter(|id| matches!(*id, "headless" | "interactive")).last();
+        Self {
+            overrides: texts("setting"),
+            enable_plugin: texts("enable_plugin"),
+            disable_plugin: texts("disable_plugin"),
+            context: reading.values("context").last().map(PathBuf::from),
+            headless: headless.map(|id| id == "headless"),
+        }
+    }
+}
+
+/// What the settings and plugins make of an invocation.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) ctx: Ctx,
+    /// What the person should hear about.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) is_headless: bool,
+}
+
+impl Loaded {
+    /// The values that `[commands.KEY]` gives to the options of a command.
+    ///
+    /// # Errors
+    /// A parameter that the command does not have.
+    pub(crate) fn params(&self, _key: &str, _command: &Command) -> Result<Params, Error> {
+        Ok(Params::default())
+    }
+
+    /// The command of that name that an enabled plugin brings.
+    pub(crate) fn plugin_command(&self, word: &str) -> Option<CommandDef> {
+        let mut commands = self.ctx.registry.enabled().flat_map(|enabled| enabled.plugin.commands());
+        commands.find(|def| {
+            def.command.get_name() == word || def.command.get_all_aliases().any(|alias| alias == word)
+        })
+    }
+}
+
+/// What is known of an invocation before its settings are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Invocation {
+    pub(crate) env: EnvSnapshot,
+    pub(crate) locations: Locations,
+    pub(crate) early: EarlyOptions,
+}
+
+impl Invocation {
+    /// # Errors
+    /// There is no home directory, or `--context` is no directory.
+    pub(crate) fn new(env: EnvSnapshot, early: EarlyOptions) -> Result<Self, Error> {
+        let cwd = std::env::current_dir().map_err(|error| Error::io("find the current directory", error))?;
+        let locations = Locations::find(&env, &cwd, early.context.as_deref())?;
+        Ok(Self { env, locations, early })
+    }
+
+    /// Whether nobody may be asked, where the settings cannot be read.
+    pub(crate) fn is_headless(&self) -> bool {
+        self.early.headless.unwrap_or_else(|| self.env.is_truthy("MNG_HEADLESS"))
+    }
+
+    /// `[commands.KEY] default_subcommand`, if there is one.
+    ///
+    /// # Errors
+    /// Broken settings.
+    pub(crate) fn default_subcommand(&self, _key: &str) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Reads the settings and decides which plugins are on.
+    ///
+    /// # Errors
+    /// Broken settings, unknown plugins in flags.
+    pub(crate) fn load(&self, is_person_there: bool) -> Result<Loaded, Error> {
+        let settings = Settings::default();
+        let mut warnings = Vec::new();
+        let entries = settings.plugins();
+        let activation = Activation {
+            entries: &entries,
+            enable: &self.early.enable_plugin,
+            disable: &self.early.disable_plugin,
+        };
+        let (registry, more) = Registry::new(&Linked::collect()?, activation)?;
+        warnings.extend(more);
+        let is_headless = self.early.headless.unwrap_or(settings.core.headless);
+        let profile = mng_core::settings::find_profile(&self.locations, &self.env)?;
+        let is_interactive = is_person_there && !is_headless;
+        let ctx =
+            Ctx::new(settings, self.locations.clone(), self.env.clone(), registry, profile, is_interactive);
+        Ok(Loaded { ctx, warnings, is_headless })
+    }
+}
