@@ -6,10 +6,11 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use mng_core::Error;
 use mng_core::model::fields::FieldSet;
 use mng_core::plugins::Ctx;
+use mng_core::settings::CommandParam;
 
 use crate::commands;
 use crate::exit::CliResult;
-use crate::frame::{Invocation, Params, Reading};
+use crate::frame::{Invocation, Loaded, Reading};
 use crate::ui::Ui;
 
 /// One command: how it is called, how it is parsed, how it runs.
@@ -18,6 +19,8 @@ pub(crate) struct CommandSpec {
     pub(crate) aliases: &'static [&'static str],
     /// Left out of command lists.
     pub(crate) is_hidden: bool,
+    /// Has subcommands.
+    pub(crate) is_group: bool,
     pub(crate) templates: Templates,
     /// Adds the arguments, and the about and long about of the help page.
     pub(crate) args: fn(Command) -> Command,
@@ -26,7 +29,10 @@ pub(crate) struct CommandSpec {
     pub(crate) adjust: Option<Adjust>,
 }
 
-pub(crate) type Adjust = fn(&Ctx, &mut Params, &Reading<'_>) -> Result<(), Error>;
+/// Gets what the settings say, the command and what was typed; hands back what stands in for the rest. It may
+/// change the settings of this run.
+pub(crate) type Adjust =
+    fn(&mut Loaded, Vec<CommandParam>, &Command, &Reading<'_>) -> Result<Vec<CommandParam>, Error>;
 
 /// What `--format TEMPLATE` can name.
 #[derive(Clone, Copy)]
@@ -58,12 +64,28 @@ impl CommandSpec {
         args: fn(Command) -> Command,
         run: Run,
     ) -> Self {
-        Self { name, aliases, is_hidden: false, templates: Templates::None, args, run, adjust: None }
+        Self {
+            name,
+            aliases,
+            is_hidden: false,
+            is_group: false,
+            templates: Templates::None,
+            args,
+            run,
+            adjust: None,
+        }
     }
 
     /// Not in command lists.
     const fn hidden(mut self) -> Self {
         self.is_hidden = true;
+        self
+    }
+
+    /// Has subcommands.
+    #[expect(dead_code, reason = "the first group comes next")]
+    const fn group(mut self) -> Self {
+        self.is_group = true;
         self
     }
 
@@ -106,6 +128,20 @@ pub(crate) fn visible_names() -> Vec<String> {
         .collect()
 }
 
+/// The names under which settings know the commands: subcommands joined by `_`, but all of `config` and of
+/// `plugin` are one, and the program itself is `mng`.
+pub(crate) fn settings_keys() -> Vec<String> {
+    let mut keys = vec!["mng".to_owned()];
+    for spec in COMMANDS {
+        keys.push(spec.name.to_owned());
+        if spec.is_group && !matches!(spec.name, "config" | "plugin") {
+            let group = (spec.args)(Command::new(spec.name));
+            keys.extend(group.get_subcommands().map(|below| format!("{}_{}", spec.name, below.get_name())));
+        }
+    }
+    keys
+}
+
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Error> {
     A::from_arg_matches(matches).map_err(|error| crate::frame::usage_error(&error, None))
 }
@@ -116,7 +152,9 @@ macro_rules! waits {
             $name,
             &$aliases,
             <$args as Args>::augment_args,
-            Run::Waits(|ui, ctx, matches| Box::pin(async move { $run(ui, ctx, parse::<$args>(matches)?).await })),
+            Run::Waits(|ui, ctx, matches| {
+                Box::pin(async move { $run(ui, ctx, parse::<$args>(matches)?).await })
+            }),
         )
     };
 }
@@ -146,6 +184,5 @@ macro_rules! bare {
 /// Every command, by name. `waits!` has an async `run(ui, ctx, args)`; `plain!` the same without async;
 /// `bare!` gets an `Invocation` instead of a `Ctx`. `.templates(&PlainFields(&["name"]))` lets
 /// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
-pub(crate) static COMMANDS: &[CommandSpec] = &[
-    bare!("help", [], commands::help::HelpArgs, commands::help::run),
-];
+pub(crate) static COMMANDS: &[CommandSpec] =
+    &[bare!("help", [], commands::help::HelpArgs, commands::help::run)];

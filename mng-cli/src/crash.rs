@@ -30,10 +30,14 @@ fn say(env: &EnvSnapshot, info: &PanicHookInfo<'_>) -> String {
     let mut message = format!("Error: mng failed in a way it should not: {what}\n");
     match write(env, &report) {
         Ok(path) => {
-            let _ = writeln!(message, "  hint: `{}` holds the details; report them at {ISSUES}", path.display());
+            let _ =
+                writeln!(message, "  hint: `{}` holds the details; report them at {ISSUES}", path.display());
         }
         Err(error) => {
-            let _ = writeln!(message, "  hint: report this at {ISSUES}\n  caused by: {info}\n  (no report: {error})");
+            let _ = writeln!(
+                message,
+                "  hint: report this at {ISSUES}\n  caused by: {info}\n  (no report: {error})"
+            );
         }
     }
     message

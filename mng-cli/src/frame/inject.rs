@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use mng_core::model::suggest::did_you_mean;
+use mng_core::settings::CommandParam;
 use mng_core::{Error, ErrorClass};
 use serde_json::Value;
 
@@ -16,91 +17,65 @@ use super::words::Reading;
 /// Options that are needed before the settings are read, so settings cannot hold them.
 const EARLY: &[&str] = &["setting", "context", "enable_plugin", "disable_plugin", "help", "explicit_options"];
 
-/// A value that an option gets without being typed, and who says so (`commands.list.sort` in a file, a
-/// template).
+/// A value that an option gets without being typed, and who says so.
 #[derive(Clone, Debug, PartialEq)]
 struct Param {
     value: Value,
+    /// For messages: `` `commands.list.sort` (in ~/.mng/…/settings.toml, line 3) ``.
     source: String,
 }
 
-/// The parameters of one command: long option names with `_`, and their values.
+/// What stands in for the options of one command that were not typed: long names with `_`, and values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Params(BTreeMap<String, Param>);
 
 impl Params {
-    /// Sets a parameter, replacing what it had.
-    pub(crate) fn set(&mut self, name: &str, value: Value, source: impl Into<String>) {
-        self.0.insert(name.replace('-', "_"), Param { value, source: source.into() });
-    }
-
-    /// Appends to a list parameter, or merges into a table; over nothing it is the value itself.
-    ///
-    /// # Errors
-    /// The two values have different shapes.
-    pub(crate) fn extend(&mut self, name: &str, value: Value, source: impl Into<String>) -> Result<(), Error> {
-        let (name, source) = (name.replace('-', "_"), source.into());
-        let Some(param) = self.0.get_mut(&name) else {
-            self.0.insert(name, Param { value: listed(value), source });
-            return Ok(());
+    /// The values of `[commands.KEY]`. `adjusted` are these after the create templates; what differs comes
+    /// from one of them.
+    pub(crate) fn new(key: &str, configured: &[CommandParam], adjusted: Vec<CommandParam>) -> Self {
+        let entry = |param: CommandParam| {
+            let source = if configured.contains(&param) {
+                format!("`commands.{key}.{}` (in {})", param.name, param.origin)
+            } else {
+                format!("`{}` of a create template (in {})", param.name, param.origin)
+            };
+            (param.name.replace('-', "_"), Param { value: param.value, source })
         };
-        let current = std::mem::replace(&mut param.value, Value::Null);
-        param.value = match (listed(current), listed(value)) {
-            (Value::Array(mut below), Value::Array(above)) => {
-                below.extend(above);
-                Value::Array(below)
-            }
-            (Value::Object(mut below), Value::Object(above)) => {
-                below.extend(above);
-                Value::Object(below)
-            }
-            (below, above) => {
-                return Err(Error::plain(
-                    ErrorClass::Config,
-                    format!("{source}: `{name}` cannot be extended: {} over {}", shape(&above), shape(&below)),
-                ));
-            }
-        };
-        param.source = source;
-        Ok(())
+        Self(adjusted.into_iter().map(entry).collect())
     }
 
     /// The error of a parse, if a value from the settings is what the parser refused.
     pub(crate) fn blame(&self, error: &clap::Error, typed: &Reading<'_>) -> Option<Error> {
         let ContextValue::String(shown) = error.get(ContextKind::InvalidArg)? else { return None };
-        let name = shown.split([' ', '=']).next()?.trim_start_matches('-').replace('-', "_");
-        let param = self.0.get(&name)?;
-        if typed.items.iter().any(|item| item.arg.is_some_and(|arg| arg.get_long() == Some(&name.replace('_', "-")))) {
-            return None;
-        }
-        let reason = usage_error(error, None);
-        let hint = "`mng config list --show-origin` shows where each value comes from";
-        Some(Error::hinted(ErrorClass::Config, format!("{}: {reason}", param.source), hint))
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).map(|param| &param.value)
-    }
-
-    pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).map(|param| param.value)
-    }
-
-    /// Who set the parameter of an option, if one did.
-    pub(crate) fn source(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|param| param.source.as_str())
+        let long = shown.split([' ', '=']).next()?.trim_start_matches('-');
+        let is_typed =
+            typed.items.iter().any(|item| item.arg.is_some_and(|arg| arg.get_long() == Some(long)));
+        let param = self.0.get(&long.replace('-', "_")).filter(|_| !is_typed)?;
+        Some(Error::hinted(
+            ErrorClass::Config,
+            format!("{}: {}", param.source, usage_error(error, None)),
+            "`mng config list --show-origin` shows where each value comes from",
+        ))
     }
 
     /// Parameters that the command does not have, as errors.
-    pub(crate) fn unknown(&self, command: &Command) -> Vec<Error> {
+    pub(crate) fn unknown(&self, command: &Command, key: &str) -> Vec<Error> {
         let known = || command.get_opts().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
-        let unknown = self.0.iter().filter(|(name, _)| EARLY.contains(&name.as_str()) || option(command, name).is_none());
+        let unknown = self
+            .0
+            .iter()
+            .filter(|(name, _)| EARLY.contains(&name.as_str()) || option(command, name).is_none());
         unknown
             .map(|(name, param)| {
                 let message = if EARLY.contains(&name.as_str()) {
                     format!("{}: `{name}` cannot be set here: it is read before the settings", param.source)
                 } else {
-                    format!("{}: `mng {}` has no option `{}`", param.source, command.get_name(), flag(name))
+                    format!(
+                        "{}: `mng {}` has no option `{}`",
+                        param.source,
+                        key.replace('_', " "),
+                        flag(name)
+                    )
                 };
                 let near = did_you_mean(name, known().map(|long| long.replace('-', "_")));
                 let way_out = "MNG_ALLOW_UNKNOWN_CONFIG=1 ignores unknown keys".to_owned();
@@ -117,7 +92,9 @@ impl Params {
     pub(crate) fn words(&self, command: &Command, typed: &Reading<'_>) -> Result<Vec<OsString>, Error> {
         let mut words = Vec::new();
         for (name, param) in &self.0 {
-            let Some(arg) = option(command, name).filter(|_| !EARLY.contains(&name.as_str())) else { continue };
+            let Some(arg) = option(command, name).filter(|_| !EARLY.contains(&name.as_str())) else {
+                continue;
+            };
             let is_list = matches!(arg.get_action(), ArgAction::Append);
             if (!is_list || name == "template") && is_typed(typed, arg) || contradicts(command, arg, typed) {
                 continue;
@@ -128,20 +105,14 @@ impl Params {
     }
 }
 
-/// A string over a list is a list of one.
-fn listed(value: Value) -> Value {
+/// A string stands for a list of one, the empty string for an empty list.
+fn listed(value: &Value) -> Option<Vec<Value>> {
     match value {
-        Value::String(text) if text.is_empty() => Value::Array(Vec::new()),
-        value @ (Value::Array(_) | Value::Object(_)) => value,
-        value => Value::Array(vec![value]),
-    }
-}
-
-fn shape(value: &Value) -> &'static str {
-    match value {
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a table",
-        _ => "a single value",
+        Value::Null => Some(Vec::new()),
+        Value::String(text) if text.is_empty() => Some(Vec::new()),
+        Value::Array(items) => Some(items.clone()),
+        Value::Object(_) => None,
+        value => Some(vec![value.clone()]),
     }
 }
 
@@ -153,7 +124,8 @@ fn flag(name: &str) -> String {
 fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
     let long = name.replace('_', "-");
     command.get_opts().find(|arg| {
-        arg.get_long() == Some(&long) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&long.as_str()))
+        arg.get_long() == Some(&long)
+            || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&long.as_str()))
     })
 }
 
@@ -171,9 +143,11 @@ fn contradicts(command: &Command, arg: &Arg, typed: &Reading<'_>) -> bool {
     let conflicts = |one: &Arg, other: &str| {
         command.get_arg_conflicts_with(one).iter().any(|conflict| conflict.get_id().as_str() == other)
     };
-    typed.items.iter().filter_map(|item| item.arg).any(|other| {
-        conflicts(arg, other.get_id().as_str()) || conflicts(other, arg.get_id().as_str())
-    })
+    typed
+        .items
+        .iter()
+        .filter_map(|item| item.arg)
+        .any(|other| conflicts(arg, other.get_id().as_str()) || conflicts(other, arg.get_id().as_str()))
 }
 
 fn push_words(
@@ -214,8 +188,7 @@ fn push_words(
             words.extend((0..count).map(|_| OsString::from(&long)));
         }
         ArgAction::Append => {
-            let Value::Array(items) = listed(param.value.clone()) else { return Err(wrong("a list of texts")) };
-            for item in &items {
+            for item in &listed(&param.value).ok_or_else(|| wrong("a list of texts"))? {
                 let item = as_text(item).ok_or_else(|| wrong("a list of texts"))?;
                 words.push(format!("{long}={item}").into());
             }
@@ -296,12 +269,13 @@ mod tests {
         let command = Test::command();
         let typed: Vec<OsString> = typed.split_whitespace().map(OsString::from).collect();
         let reading = read(&command, &typed);
-        let mut set = Params::default();
-        for (name, value) in params.as_object().unwrap() {
-            set.set(name, value.clone(), format!("`commands.demo.{name}` in ~/x.toml"));
-        }
+        let entry = |(name, value): (&String, &Value)| {
+            let source = format!("`commands.demo.{name}` (in ~/x.toml)");
+            (name.clone(), Param { value: value.clone(), source })
+        };
+        let set = Params(params.as_object().unwrap().iter().map(entry).collect());
         let unknown: Vec<String> =
-            set.unknown(&command).iter().map(|e| format!("{e} ({})", e.hint().unwrap())).collect();
+            set.unknown(&command, "demo").iter().map(|e| format!("{e} ({})", e.hint().unwrap())).collect();
         if !unknown.is_empty() {
             return unknown.join("\n");
         }
@@ -313,7 +287,10 @@ mod tests {
 
     #[test]
     fn what_is_typed_wins_and_lists_come_first() {
-        assert_eq!(words(json!({"sort": "name", "env": ["A=1", "B=2"]}), "--env C=3"), "--env=A=1 --env=B=2 --sort=name");
+        assert_eq!(
+            words(json!({"sort": "name", "env": ["A=1", "B=2"]}), "--env C=3"),
+            "--env=A=1 --env=B=2 --sort=name"
+        );
         assert_eq!(words(json!({"sort": "name"}), "--sort age"), "");
         assert_eq!(words(json!({"env": "A=1"}), ""), "--env=A=1");
         assert_eq!(words(json!({"env": "", "sort": ""}), ""), "");
@@ -344,22 +321,11 @@ mod tests {
             words(json!({"srot": "a"}), ""),
             words(json!({"context": "a"}), ""),
         ].join("\n"), @r#"
-        `commands.demo.connect` in ~/x.toml: expected `true` or `false`, got "maybe"
-        `commands.demo.sort` in ~/x.toml: expected one value, got ["a"]
-        `commands.demo.env` in ~/x.toml: expected a list of texts, got {"a":1}
-        `commands.demo.srot` in ~/x.toml: `mng demo` has no option `--srot` (did you mean `sort`?)
-        `commands.demo.context` in ~/x.toml: `context` cannot be set here: it is read before the settings (did you mean `connect`?)
+        `commands.demo.connect` (in ~/x.toml): expected `true` or `false`, got "maybe"
+        `commands.demo.sort` (in ~/x.toml): expected one value, got ["a"]
+        `commands.demo.env` (in ~/x.toml): expected a list of texts, got {"a":1}
+        `commands.demo.srot` (in ~/x.toml): `mng demo` has no option `--srot` (did you mean `sort`?)
+        `commands.demo.context` (in ~/x.toml): `context` cannot be set here: it is read before the settings (did you mean `connect`?)
         "#);
-    }
-
-    #[test]
-    fn extending_appends_and_refuses_other_shapes() {
-        let mut params = Params::default();
-        params.extend("env", json!("A=1"), "template `a`").unwrap();
-        params.extend("env", json!(["B=2"]), "template `b`").unwrap();
-        assert_eq!(params.get("env"), Some(&json!(["A=1", "B=2"])));
-        assert_eq!(params.source("env"), Some("template `b`"));
-        let error = params.extend("env", json!({"a": 1}), "template `c`").unwrap_err();
-        assert_eq!(error.to_string(), "template `c`: `env` cannot be extended: a table over a list");
     }
 }

@@ -7,11 +7,12 @@ use mng_core::Error;
 use mng_core::plugins::CommandDef;
 use mng_core::settings::EnvSnapshot;
 
+use super::inject::Params;
 use super::load::{EarlyOptions, Invocation, Loaded};
 use super::locate::{CommandLine, Located};
 use super::usage::{synopsis, unknown_command, usage_error};
 use super::words::{Reading, read};
-use super::{Params, external, report, runtime, scripts, tree};
+use super::{external, report, runtime, scripts, tree};
 use crate::args::{CommonArgs, Explicit};
 use crate::cli::{self, CommandSpec, Run, Templates};
 use crate::exit::{CliResult, ExitCode};
@@ -74,7 +75,8 @@ impl Frame<'_> {
 
     /// So that an error before the parse has the right shape too.
     fn set_early_format(&mut self, reading: &Reading<'_>) {
-        let format = match reading.typed_ids().filter(|id| matches!(*id, "format" | "json" | "jsonl")).last() {
+        let format = match reading.typed_ids().filter(|id| matches!(*id, "format" | "json" | "jsonl")).last()
+        {
             Some("format") => reading.value("format").unwrap_or_default(),
             Some(short) => short,
             None => return,
@@ -159,7 +161,7 @@ impl Frame<'_> {
             return help::command_page(self.ui, &self.env, &called, group).map(Some);
         }
         let invocation = Invocation::new(self.env.clone(), EarlyOptions::of(&reading))?;
-        if let Some(default) = invocation.default_subcommand(&located.path.join("_"))? {
+        if let Some(default) = invocation.default_subcommand(&located.path.join("_")) {
             let Some(command) = group.find_subcommand(&default) else {
                 return Err(no_default(&located.path.join("_"), &default));
             };
@@ -185,18 +187,15 @@ impl Frame<'_> {
         invocation: &Invocation,
     ) -> CliResult {
         let loaded = invocation.load(self.ui.terminal().has_person());
-        let loaded = match (spec.run, loaded) {
+        let mut loaded = match (spec.run, loaded) {
             (Run::Bare(_), Err(_)) => None,
             (_, loaded) => Some(loaded?),
         };
         let reading = read(located.command, &located.typed);
-        let mut params = Params::default();
-        if let Some(loaded) = &loaded {
-            params = loaded.params(&located.key(), located.command)?;
-            if let Some(adjust) = spec.adjust {
-                adjust(&loaded.ctx, &mut params, &reading)?;
-            }
-        }
+        let params = match &mut loaded {
+            Some(loaded) => params(spec, located, &reading, loaded)?,
+            None => Params::default(),
+        };
         let matches = parse(root, located, &reading, &params)?;
         let common = common_args(&matches)?;
         self.set_format(spec, &common, &located.path.join(" "))?;
@@ -204,7 +203,9 @@ impl Frame<'_> {
         self.ui.set_headless(headless);
         let Some(Loaded { ctx, warnings, .. }) = &loaded else {
             let Run::Bare(run) = spec.run else { unreachable!("only bare commands go on without settings") };
-            self.ui.console().set_level(common.console_level().unwrap_or(mng_core::settings::LogLevel::Build));
+            self.ui
+                .console()
+                .set_level(common.console_level().unwrap_or(mng_core::settings::LogLevel::Build));
             return run(self.ui, invocation, &matches);
         };
         crate::logging::start(self.ui.console(), ctx, &common, &located.key());
@@ -219,7 +220,9 @@ impl Frame<'_> {
             }
             Run::Waits(run) => {
                 scripts::run(ctx, &located.key())?;
-                runtime::wait(runtime::with_hooks(ctx, &located.key(), run(self.ui, ctx, &matches)))
+                let switch = self.ui.cancel_switch().clone();
+                let key = located.key();
+                runtime::wait(&switch, runtime::with_hooks(ctx, &key, run(self.ui, ctx, &matches)))
             }
         }
     }
@@ -244,12 +247,13 @@ impl Frame<'_> {
             self.ui.warning(warning);
         }
         scripts::run(&ctx, &located.key())?;
+        let switch = self.ui.cancel_switch().clone();
         let mut out = self.ui.writer();
         let run = async {
             let code = (def.run)(&ctx, &matches, &mut out).await?;
             Ok(ExitCode::new(code))
         };
-        runtime::wait(runtime::with_hooks(&ctx, &located.key(), run))
+        runtime::wait(&switch, runtime::with_hooks(&ctx, &located.key(), run))
     }
 
     fn set_format(&mut self, spec: &CommandSpec, common: &CommonArgs, command: &str) -> Result<(), Error> {
@@ -261,6 +265,30 @@ impl Frame<'_> {
         }
         Ok(())
     }
+}
+
+/// What stands in for the options that were not typed.
+fn params(
+    spec: &CommandSpec,
+    located: &Located<'_>,
+    reading: &Reading<'_>,
+    loaded: &mut Loaded,
+) -> Result<Params, Error> {
+    let key = located.key();
+    let configured = loaded.ctx.settings.command_params(&key);
+    let adjusted = match spec.adjust {
+        Some(adjust) => adjust(loaded, configured.clone(), located.command, reading)?,
+        None => configured.clone(),
+    };
+    let params = Params::new(&key, &configured, adjusted);
+    for unknown in params.unknown(located.command, &key) {
+        if loaded.ctx.env.is_truthy("MNG_ALLOW_UNKNOWN_CONFIG") {
+            loaded.warnings.push(unknown.to_string());
+        } else {
+            return Err(unknown);
+        }
+    }
+    Ok(params)
 }
 
 /// Parses the words with what stands in for untyped ones.
@@ -298,7 +326,7 @@ fn stray_option(word: &str) -> Error {
 }
 
 fn default_command(invocation: &Invocation) -> Result<Option<&'static CommandSpec>, Error> {
-    let Some(name) = invocation.default_subcommand("mng")? else { return Ok(None) };
+    let Some(name) = invocation.default_subcommand("mng") else { return Ok(None) };
     cli::find(&name).map(Some).ok_or_else(|| no_default("mng", &name))
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Command;
 use mng_core::Error;
 use mng_core::plugins::{Activation, CommandDef, Ctx, Linked, Registry};
-use mng_core::settings::{EnvSnapshot, Locations, Settings};
+use mng_core::settings::{
+    self, ConfigScope, EnvSnapshot, KnownNames, LoadRequest, Locations, Settings, find_profile,
+};
 
-use super::Params;
 use super::words::Reading;
+use crate::cli;
 
 /// Options that are needed before the settings are read.
 #[derive(Clone, Debug, Default)]
@@ -24,8 +25,9 @@ pub(crate) struct EarlyOptions {
 
 impl EarlyOptions {
     pub(crate) fn of(reading: &Reading<'_>) -> Self {
-        let texts =
-            |id: &str| reading.values(id).map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>();
+        let texts = |id: &str| {
+            reading.values(id).map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
         let headless = reading.typed_ids().filter(|id| matches!(*id, "headless" | "interactive")).last();
         Self {
             overrides: texts("setting"),
@@ -41,20 +43,14 @@ impl EarlyOptions {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) ctx: Ctx,
+    /// What settings may name.
+    pub(crate) known: KnownNames,
     /// What the person should hear about.
     pub(crate) warnings: Vec<String>,
     pub(crate) is_headless: bool,
 }
 
 impl Loaded {
-    /// The values that `[commands.KEY]` gives to the options of a command.
-    ///
-    /// # Errors
-    /// A parameter that the command does not have.
-    pub(crate) fn params(&self, _key: &str, _command: &Command) -> Result<Params, Error> {
-        Ok(Params::default())
-    }
-
     /// The command of that name that an enabled plugin brings.
     pub(crate) fn plugin_command(&self, word: &str) -> Option<CommandDef> {
         let mut commands = self.ctx.registry.enabled().flat_map(|enabled| enabled.plugin.commands());
@@ -86,12 +82,35 @@ impl Invocation {
         self.early.headless.unwrap_or_else(|| self.env.is_truthy("MNG_HEADLESS"))
     }
 
-    /// `[commands.KEY] default_subcommand`, if there is one.
-    ///
-    /// # Errors
-    /// Broken settings.
-    pub(crate) fn default_subcommand(&self, _key: &str) -> Result<Option<String>, Error> {
-        Ok(None)
+    /// `[commands.KEY] default_subcommand`, if there is one. Broken settings name none: whoever mistypes a
+    /// command should hear of that first.
+    pub(crate) fn default_subcommand(&self, key: &str) -> Option<String> {
+        if !self.has_settings() {
+            return None;
+        }
+        let known = Linked::collect().ok()?.known_names(cli::settings_keys());
+        self.settings(&known).ok()?.default_subcommand(key).map(str::to_owned)
+    }
+
+    /// Whether there can be any settings at all: a quick look before a slow one.
+    fn has_settings(&self) -> bool {
+        let profile = find_profile(&self.locations, &self.env).ok().flatten();
+        !self.early.overrides.is_empty()
+            || self.env.iter().any(|(name, _)| name.starts_with("MNG__") || name.starts_with("MNG_COMMANDS_"))
+            || ConfigScope::ALL
+                .into_iter()
+                .filter_map(|scope| self.locations.settings_file(scope, profile.as_ref()))
+                .any(|file| file.exists())
+    }
+
+    fn settings(&self, known: &KnownNames) -> Result<Settings, Error> {
+        let request = LoadRequest {
+            locations: &self.locations,
+            env: &self.env,
+            overrides: &self.early.overrides,
+            known,
+        };
+        settings::load(&request)
     }
 
     /// Reads the settings and decides which plugins are on.
@@ -99,21 +118,26 @@ impl Invocation {
     /// # Errors
     /// Broken settings, unknown plugins in flags.
     pub(crate) fn load(&self, is_person_there: bool) -> Result<Loaded, Error> {
-        let settings = Settings::default();
-        let mut warnings = Vec::new();
-        let entries = settings.plugins();
+        let linked = Linked::collect()?;
+        let known = linked.known_names(cli::settings_keys());
+        let mut settings = self.settings(&known)?;
+        let mut warnings = std::mem::take(&mut settings.warnings);
+        let mut entries = settings.plugins();
+        if self.env.is_truthy("MNG_LOAD_ALL_PLUGINS") {
+            entries.clear();
+        }
         let activation = Activation {
             entries: &entries,
             enable: &self.early.enable_plugin,
             disable: &self.early.disable_plugin,
         };
-        let (registry, more) = Registry::new(&Linked::collect()?, activation)?;
+        let (registry, more) = Registry::new(&linked, activation)?;
         warnings.extend(more);
         let is_headless = self.early.headless.unwrap_or(settings.core.headless);
-        let profile = mng_core::settings::find_profile(&self.locations, &self.env)?;
+        let profile = settings.profile().cloned();
         let is_interactive = is_person_there && !is_headless;
         let ctx =
             Ctx::new(settings, self.locations.clone(), self.env.clone(), registry, profile, is_interactive);
-        Ok(Loaded { ctx, warnings, is_headless })
+        Ok(Loaded { ctx, known, warnings, is_headless })
     }
 }

@@ -50,8 +50,12 @@ pub(crate) struct Located<'a> {
 impl<'a> Located<'a> {
     /// Follows the words down from a top-level command. Options of every command may stand between them.
     pub(crate) fn find(root: &'a Command, line: &CommandLine) -> Self {
-        let mut located =
-            Self { command: root, path: vec![root.get_name().to_owned()], typed: line.leading.clone(), unknown: None };
+        let mut located = Self {
+            command: root,
+            path: vec![root.get_name().to_owned()],
+            typed: line.leading.clone(),
+            unknown: None,
+        };
         let mut rest = line.words.get(1..).unwrap_or_default().to_vec();
         while located.command.has_subcommands() {
             let Some(at) = first_foreign(&rest) else { break };
@@ -113,7 +117,10 @@ mod tests {
     #[test]
     fn common_options_may_stand_anywhere() {
         assert_eq!(found("snapshot create a"), "snapshot_create [a] ");
-        assert_eq!(found("-q -S a=b snapshot --format json new -v a"), "snapshot_create [-q -S a=b --format json -v a] ");
+        assert_eq!(
+            found("-q -S a=b snapshot --format json new -v a"),
+            "snapshot_create [-q -S a=b --format json -v a] "
+        );
         assert_eq!(found("snapshot list snapshot"), "snapshot_list [snapshot] ");
     }
 
@@ -125,7 +132,8 @@ mod tests {
 
     #[test]
     fn values_of_leading_options_are_no_command() {
-        let line = CommandLine::new(["--context", "list", "-S", "x=y", "ls", "-q"].map(OsString::from).to_vec());
+        let line =
+            CommandLine::new(["--context", "list", "-S", "x=y", "ls", "-q"].map(OsString::from).to_vec());
         assert_eq!(line.first(), "ls");
         assert_eq!(line.leading.len(), 4);
     }

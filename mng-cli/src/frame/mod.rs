@@ -17,10 +17,9 @@ mod usage;
 mod words;
 
 pub(crate) use external::on_path as external_commands;
-pub(crate) use inject::Params;
 pub(crate) use launch::main;
-pub(crate) use load::Invocation;
-pub(crate) use runtime::interrupted;
+pub(crate) use load::{Invocation, Loaded};
+pub(crate) use runtime::{CancelSwitch, interrupted};
 pub(crate) use tree::{build, common_only, finish};
 pub(crate) use usage::{synopsis, usage_error, value_name};
 pub(crate) use words::{Reading, read, takes_value};

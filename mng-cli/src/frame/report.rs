@@ -30,7 +30,7 @@ pub(crate) fn report(ui: &mut Ui, error: &Error, usage: Option<&str>) -> ExitCod
 fn say(ui: &Ui, error: &Error, usage: Option<&str>) {
     let console = ui.console();
     if error.class() == ErrorClass::Aborted {
-        console.line(&error.to_string());
+        console.line("Aborted!");
         return;
     }
     if error.class() == ErrorClass::Usage
@@ -157,7 +157,10 @@ mod tests {
         let (mut ui, screen) = testing::ui();
         ui.set_format(crate::ui::Format::Jsonl);
         report(&mut ui, &Ui::aborted(), None);
-        assert_eq!(screen.stdout(), "{\"event\":\"error\",\"error_class\":\"Aborted\",\"message\":\"Aborted!\",\"hint\":null}\n");
+        assert_eq!(
+            screen.stdout(),
+            "{\"event\":\"error\",\"error_class\":\"Aborted\",\"message\":\"Aborted!\",\"hint\":null}\n"
+        );
         assert_eq!(screen.stderr(), "Aborted!\n");
     }
 

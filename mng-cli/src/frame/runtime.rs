@@ -1,7 +1,11 @@
 //! The runtime of commands that wait, the hooks around them, and what ends them early.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
 
+use mng_core::operations::Cancel;
 use mng_core::plugins::{AfterCommand, Ctx};
 use mng_core::{Error, ErrorClass, Explain};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,19 +29,50 @@ impl Explain for Interrupted {
     }
 }
 
+/// Ends operations that undo what they did instead of being dropped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CancelSwitch {
+    cancel: Cancel,
+    is_taken: Rc<Cell<bool>>,
+}
+
+impl CancelSwitch {
+    /// The flag for an operation that watches it.
+    pub(crate) fn take(&self) -> Cancel {
+        self.is_taken.set(true);
+        self.cancel.clone()
+    }
+
+    /// Tells the operation. False if none watches, or if it was told before.
+    fn cancel(&self) -> bool {
+        let is_news = self.is_taken.get() && !self.cancel.is_cancelled();
+        self.cancel.cancel();
+        is_news
+    }
+}
+
 /// Waits for the body of a command on a runtime of its own. A signal drops the body, which undoes what it
 /// had begun.
-pub(crate) fn wait(body: impl Future<Output = CliResult>) -> CliResult {
+///
+/// A body that took a handle from `switch` ends by itself: it is told, and only a second signal drops it.
+pub(crate) fn wait(switch: &CancelSwitch, body: impl Future<Output = CliResult>) -> CliResult {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::io("start the runtime", error))?;
     let result = runtime.block_on(async {
-        tokio::select! {
-            // The body first: where Ctrl-C is the normal end, it sees the signal itself.
-            biased;
-            result = body => result,
-            signal = interrupted() => Err(Interrupted { signal }.into()),
+        let mut body = pin!(body);
+        loop {
+            tokio::select! {
+                // The body first: where Ctrl-C is the normal end, it sees the signal itself.
+                biased;
+                result = &mut body => break result,
+                signal = interrupted() => {
+                    if !switch.cancel() {
+                        break Err(Interrupted { signal }.into());
+                    }
+                }
+            }
         }
     });
     // A thread that still waits for somebody to type must not keep the process.

@@ -14,9 +14,7 @@ const MOST_AT_ONCE: usize = 32;
 /// # Errors
 /// Any line fails; each failure is named with its exit code and stderr.
 pub(crate) fn run(ctx: &Ctx, key: &str) -> Result<(), Error> {
-    let Some(lines) = ctx.settings.core.pre_command_scripts.get(key).filter(|lines| !lines.is_empty()) else {
-        return Ok(());
-    };
+    let lines = ctx.settings.pre_command_scripts(key);
     let dir = ctx.locations.project_root.as_deref().unwrap_or(&ctx.locations.cwd);
     let mut failures = Vec::new();
     for chunk in lines.chunks(MOST_AT_ONCE) {
@@ -27,14 +25,19 @@ pub(crate) fn run(ctx: &Ctx, key: &str) -> Result<(), Error> {
     }
     Err(Error::hinted(
         ErrorClass::Mng,
-        format!("a script that must run before `mng {}` failed:\n{}", key.replace('_', " "), failures.join("\n")),
+        format!(
+            "a script that must run before `mng {}` failed:\n{}",
+            key.replace('_', " "),
+            failures.join("\n")
+        ),
         format!("mng config get pre_command_scripts.{key}"),
     ))
 }
 
 fn run_together(lines: &[String], dir: &Path) -> Vec<String> {
     std::thread::scope(|scope| {
-        let running: Vec<_> = lines.iter().map(|line| (line, scope.spawn(move || run_one(line, dir)))).collect();
+        let running: Vec<_> =
+            lines.iter().map(|line| (line, scope.spawn(move || run_one(line, dir)))).collect();
         running
             .into_iter()
             .filter_map(|(line, thread)| match thread.join() {

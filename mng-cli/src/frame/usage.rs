@@ -174,8 +174,8 @@ mod tests {
             "x --runing", "x --plugn x", "x -z", "x --on-error foo", "x --on-error", "x --limit q", "", "x y",
             "x --running --stopped", "x --limit 1 --limit 2", "x --zzzzz", "x --running=3",
         ].map(told).join("\n"), @r"
-        No such option '--runing'. (Did you mean '--running'?)
-        No such option '--plugn'. (Did you mean one of: '--plugin', '--running'?)
+        No such option '--runing'. (Did you mean one of: '--running', '--plugin'?)
+        No such option '--plugn'. (Did you mean '--plugin'?)
         No such option '-z'.
         Invalid value for '--on-error': 'foo' is not one of 'abort', 'continue'.
         Option '--on-error' needs a value.

@@ -221,7 +221,9 @@ mod tests {
             .iter()
             .map(|item| {
                 let id = item.arg.map_or("?", |arg| arg.get_id().as_str());
-                item.value.as_ref().map_or_else(|| id.into(), |value| format!("{id}={}", value.to_string_lossy()))
+                item.value
+                    .as_ref()
+                    .map_or_else(|| id.into(), |value| format!("{id}={}", value.to_string_lossy()))
             })
             .collect();
         shown.extend(reading.awaits.map(|arg| format!("awaits {}", arg.get_id())));
@@ -230,7 +232,10 @@ mod tests {
 
     #[test]
     fn every_spelling_of_an_option_is_seen() {
-        assert_eq!(shown("a --label k=v -lx=y -l z --lbl=w b"), "names=a label=k=v label=x=y label=z label=w names=b");
+        assert_eq!(
+            shown("a --label k=v -lx=y -l z --lbl=w b"),
+            "names=a label=k=v label=x=y label=z label=w names=b"
+        );
         assert_eq!(shown("-vvq -vl x"), "verbose verbose quiet verbose label=x");
         assert_eq!(shown("--nope -z a"), "? ? names=a");
     }

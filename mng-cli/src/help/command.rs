@@ -86,9 +86,11 @@ fn term(arg: &Arg, command: &Command) -> String {
             || arg.get_num_args().is_some_and(|range| range.max_values() > 1);
         return format!("{}{}", value_name(arg), if many { "..." } else { "" });
     }
-    let mut names: Vec<String> = arg.get_short_and_visible_aliases().unwrap_or_default().iter().map(|c| format!("-{c}")).collect();
+    let mut names: Vec<String> =
+        arg.get_short_and_visible_aliases().unwrap_or_default().iter().map(|c| format!("-{c}")).collect();
     let negation = format!("no_{}", arg.get_id());
-    let has_negation = command.get_arguments().any(|other| other.get_id().as_str() == negation && other.is_hide_set());
+    let has_negation =
+        command.get_arguments().any(|other| other.get_id().as_str() == negation && other.is_hide_set());
     for (index, long) in arg.get_long_and_visible_aliases().unwrap_or_default().into_iter().enumerate() {
         names.push(if has_negation && index == 0 { format!("--[no-]{long}") } else { format!("--{long}") });
     }
@@ -106,7 +108,8 @@ fn explanation(arg: &Arg) -> String {
     let mut text = help.trim().to_owned();
     if takes_value(arg) && !arg.is_hide_possible_values_set() {
         let values = arg.get_possible_values();
-        let values: Vec<&str> = values.iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name()).collect();
+        let values: Vec<&str> =
+            values.iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name()).collect();
         if !values.is_empty() {
             text.push_str(&format!(" [one of: {}]", values.join(", ")));
         }
@@ -134,7 +137,9 @@ impl Notes {
         let mut in_section = false;
         for line in text.lines() {
             if let Some(names) = line.strip_prefix("See also:") {
-                notes.see_also.extend(names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()));
+                notes.see_also.extend(
+                    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+                );
                 in_section = false;
             } else if let Some(title) = line.strip_prefix("# ") {
                 notes.sections.push((title.trim().to_uppercase(), String::new()));
@@ -196,7 +201,8 @@ mod tests {
             let command = frame::build(spec);
             let all = std::iter::once(&command).chain(command.get_subcommands());
             for command in all {
-                let notes = Notes::read(&command.get_after_help().map(ToString::to_string).unwrap_or_default());
+                let notes =
+                    Notes::read(&command.get_after_help().map(ToString::to_string).unwrap_or_default());
                 for name in notes.see_also {
                     assert!(!meaning(&name).is_empty(), "`{}` refers to `{name}`", command.get_name());
                 }
@@ -211,7 +217,10 @@ mod tests {
             for command in std::iter::once(&command).chain(command.get_subcommands()) {
                 let name = command.get_name();
                 let summary = summary(command);
-                assert!(!summary.is_empty() && summary.len() < 70 && !summary.ends_with('.'), "{name}: {summary:?}");
+                assert!(
+                    !summary.is_empty() && summary.len() < 70 && !summary.ends_with('.'),
+                    "{name}: {summary:?}"
+                );
                 for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
                     assert!(arg.get_help().is_some(), "`mng {name}`: `{}` has no help", arg.get_id());
                 }
@@ -222,7 +231,9 @@ mod tests {
     #[test]
     fn the_clap_trees_are_sound() {
         for spec in cli::COMMANDS {
-            frame::build(spec).debug_assert();
+            let command = frame::build(spec);
+            assert_eq!(command.has_subcommands(), spec.is_group, "{}", spec.name);
+            command.debug_assert();
         }
     }
 

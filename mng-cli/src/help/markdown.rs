@@ -45,7 +45,8 @@ pub(super) fn render(text: &str, width: usize, has_colours: bool) -> String {
 
 fn is_list_item(line: &str) -> bool {
     let line = line.trim_start();
-    line.starts_with("- ") || line.split_once(". ").is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    line.starts_with("- ")
+        || line.split_once(". ").is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn flush(out: &mut String, paragraph: &mut String, width: usize, has_colours: bool) {

@@ -43,7 +43,8 @@ pub(crate) fn overview(ui: &mut Ui, env: &EnvSnapshot, channel: Channel) -> CliR
 
 /// The page of one command or group.
 pub(crate) fn command_page(ui: &mut Ui, env: &EnvSnapshot, called: &str, command: &Command) -> CliResult {
-    let text = command::page(called, command, ui.terminal().text_width(), ui.terminal().has_colours_on_stdout);
+    let text =
+        command::page(called, command, ui.terminal().text_width(), ui.terminal().has_colours_on_stdout);
     pager::show(ui, env, &text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -63,7 +64,10 @@ pub(crate) fn topic_page(ui: &mut Ui, env: &EnvSnapshot, topic: &HelpTopic) -> C
 /// What the words after `mng help` name.
 pub(crate) enum Subject {
     /// `mng snapshot create` and its command.
-    Command { called: String, command: Command },
+    Command {
+        called: String,
+        command: Command,
+    },
     Topic(HelpTopic),
 }
 

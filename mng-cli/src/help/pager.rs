@@ -20,7 +20,8 @@ pub(super) fn show(ui: &mut Ui, env: &EnvSnapshot, text: &str) -> Result<(), Err
 
 /// `pager` of the settings, else `$PAGER`, else `less`. Broken settings must not hide the help about them.
 fn pager_line(env: &EnvSnapshot) -> String {
-    let settings = Invocation::new(env.clone(), Default::default()).and_then(|invocation| invocation.load(true));
+    let settings =
+        Invocation::new(env.clone(), Default::default()).and_then(|invocation| invocation.load(true));
     let configured = settings.ok().and_then(|loaded| loaded.ctx.settings.core.pager);
     configured.or_else(|| env.get_non_empty("PAGER").map(str::to_owned)).unwrap_or_else(|| "less".to_owned())
 }

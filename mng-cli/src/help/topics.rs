@@ -14,9 +14,7 @@ macro_rules! topic {
 }
 
 /// The built-in topics, by name.
-pub(crate) static TOPICS: &[HelpTopic] = &[
-    topic!("address", ["addr"], "How to point at agents and hosts"),
-];
+pub(crate) static TOPICS: &[HelpTopic] = &[topic!("address", ["addr"], "How to point at agents and hosts")];
 
 /// The page with links to its neighbours as addresses that work anywhere, pinned to this version.
 pub(super) fn with_absolute_links(body: &str) -> String {
@@ -26,7 +24,8 @@ pub(super) fn with_absolute_links(body: &str) -> String {
     while let Some(at) = rest.find("](") {
         let (before, after) = rest.split_at(at + 2);
         out.push_str(before);
-        let is_relative = !after.starts_with('#') && !after.split(')').next().unwrap_or_default().contains("://");
+        let is_relative =
+            !after.starts_with('#') && !after.split(')').next().unwrap_or_default().contains("://");
         if is_relative {
             out.push_str(base);
         }

@@ -181,7 +181,11 @@ where
         let Some(data) = span.extensions_mut().remove::<SpanData>() else { return };
         let elapsed = data.started.elapsed().as_secs_f64();
         let message = format!("{} ended after {elapsed:.5} s", span.name());
-        self.write(LogLevel::Trace, span.metadata(), Record { message, fields: data.fields, elapsed: Some(elapsed) });
+        self.write(
+            LogLevel::Trace,
+            span.metadata(),
+            Record { message, fields: data.fields, elapsed: Some(elapsed) },
+        );
     }
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn start(console: &Console, ctx: &Ctx, common: &CommonArgs, command: 
         let dir = ctx.locations.base.join(ctx.locations.expand_home(&logging.log_dir));
         dir.join(&logging.event_source).join("events.jsonl")
     });
-    let file_level = if is_named || ctx.locations.base.is_dir() { logging.file_level } else { LogLevel::None };
+    let file_level =
+        if is_named || ctx.locations.base.is_dir() { logging.file_level } else { LogLevel::None };
     if console_level == LogLevel::None && file_level == LogLevel::None {
         return;
     }
@@ -54,9 +55,11 @@ pub(crate) fn start(console: &Console, ctx: &Ctx, common: &CommonArgs, command: 
         console.log(LogLevel::Warn, &format!("no log is written: {error}"));
     }
     // A second start in one process (tests) keeps the first log.
-    let _ = tracing::subscriber::set_global_default(
-        tracing_subscriber::registry().with(Log::new(console.clone(), file, rules)),
-    );
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Log::new(
+        console.clone(),
+        file,
+        rules,
+    )));
 }
 
 fn absolute(ctx: &Ctx, path: &str) -> PathBuf {

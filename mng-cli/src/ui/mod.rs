@@ -16,10 +16,13 @@ pub(crate) mod testing;
 use std::io::{self, Write};
 
 use mng_core::model::fields::FieldSet;
+use mng_core::operations::Cancel;
 use mng_core::settings::{EnvSnapshot, LogLevel};
 use mng_core::{Error, ErrorClass};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::frame::CancelSwitch;
 
 pub(crate) use console::Console;
 pub(crate) use format::Format;
@@ -39,6 +42,7 @@ pub(crate) struct Ui {
     terminal: Terminal,
     env: EnvSnapshot,
     is_headless: bool,
+    cancel_switch: CancelSwitch,
     /// The one object of json mode is out.
     has_result: bool,
     /// Nobody reads stdout any more.
@@ -66,6 +70,7 @@ impl Ui {
             terminal,
             env,
             is_headless: false,
+            cancel_switch: CancelSwitch::default(),
             has_result: false,
             is_stdout_gone: false,
         }
@@ -245,6 +250,16 @@ impl Ui {
         self.console.status(text);
     }
 
+    /// The flag that Ctrl-C sets, for an operation that undoes what it did in its own time. Without it, the
+    /// command's future is dropped.
+    pub(crate) fn cancel(&self) -> Cancel {
+        self.cancel_switch.take()
+    }
+
+    pub(crate) fn cancel_switch(&self) -> &CancelSwitch {
+        &self.cancel_switch
+    }
+
     /// The error of a command that a person called off.
     pub(crate) fn aborted() -> Error {
         Error::plain(ErrorClass::Aborted, "Aborted!")
@@ -257,7 +272,8 @@ impl Write for StdoutOf<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.console.status(None);
         let written = self.0.stdout.write(bytes);
-        self.0.is_stdout_gone |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        self.0.is_stdout_gone |=
+            written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
         written
     }
 
