@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use mng_core::Error;
-use mng_core::model::fields::FieldSet;
+use mng_core::model::fields::{FieldSet, PlainFields};
 use mng_core::plugins::Ctx;
 use mng_core::settings::CommandParam;
 
@@ -90,7 +90,6 @@ impl CommandSpec {
     }
 
     /// Takes templates over these fields.
-    #[expect(dead_code, reason = "the first command with items comes next")]
     const fn templates(mut self, fields: &'static (dyn FieldSet + Sync)) -> Self {
         self.templates = Templates::Fields(fields);
         self
@@ -184,5 +183,11 @@ macro_rules! bare {
 /// Every command, by name. `waits!` has an async `run(ui, ctx, args)`; `plain!` the same without async;
 /// `bare!` gets an `Invocation` instead of a `Ctx`. `.templates(&PlainFields(&["name"]))` lets
 /// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
-pub(crate) static COMMANDS: &[CommandSpec] =
-    &[bare!("help", [], commands::help::HelpArgs, commands::help::run)];
+#[rustfmt::skip]
+pub(crate) static COMMANDS: &[CommandSpec] = &[
+    waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
+    waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
+        .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),
+    bare!("help", [], commands::help::HelpArgs, commands::help::run),
+    waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
+];

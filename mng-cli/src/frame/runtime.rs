@@ -1,9 +1,9 @@
 //! The runtime of commands that wait, the hooks around them, and what ends them early.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mng_core::operations::Cancel;
 use mng_core::plugins::{AfterCommand, Ctx};
@@ -33,19 +33,19 @@ impl Explain for Interrupted {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CancelSwitch {
     cancel: Cancel,
-    is_taken: Rc<Cell<bool>>,
+    is_taken: Arc<AtomicBool>,
 }
 
 impl CancelSwitch {
     /// The flag for an operation that watches it.
     pub(crate) fn take(&self) -> Cancel {
-        self.is_taken.set(true);
+        self.is_taken.store(true, Ordering::Relaxed);
         self.cancel.clone()
     }
 
     /// Tells the operation. False if none watches, or if it was told before.
     fn cancel(&self) -> bool {
-        let is_news = self.is_taken.get() && !self.cancel.is_cancelled();
+        let is_news = self.is_taken.load(Ordering::Relaxed) && !self.cancel.is_cancelled();
         self.cancel.cancel();
         is_news
     }
