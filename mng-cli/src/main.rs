@@ -1,3 +1,1 @@
-fn main() -> std::process::ExitCode {
-    mng_cli::main()
-}
+fn main() {}

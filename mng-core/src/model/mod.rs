@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod branch;
+pub mod cancel;
 pub mod duration;
 pub mod env_file;
 pub mod error;

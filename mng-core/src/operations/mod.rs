@@ -1,7 +1,6 @@
 //! One verb a module: what the commands do. A request goes in, a report comes out, progress goes to a channel
 //! of events. Nothing here prints, exits or knows the command line.
 
-mod cancel;
 pub mod capture;
 pub mod completion_cache;
 pub mod connect;
@@ -21,5 +20,3 @@ pub mod select;
 
 #[cfg(test)]
 mod fixture;
-
-pub use cancel::{Cancel, Interrupted};

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Registry;
 use crate::agents::types::{AgentType, unknown_type};
 use crate::hosts::Host;
+use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::{AgentTypeName, ProviderName};
 use crate::providers::{BuildContext, DiscoveredHost, Provider, ProviderError};
@@ -53,6 +54,8 @@ pub struct Ctx {
     pub limits: Limits,
     /// The active profile, if there is one yet.
     pub profile: Option<Profile>,
+    /// Set when a signal asks the command to end.
+    pub cancel: Cancel,
     /// A person can be asked: not headless, and a terminal is there.
     pub is_interactive: bool,
     /// Provider instances, built once a process and name.
@@ -71,7 +74,17 @@ impl Ctx {
     ) -> Self {
         let limits = Limits::of(&settings);
         let providers = Mutex::default();
-        Self { settings, locations, env, registry, limits, profile, is_interactive, providers }
+        Self {
+            settings,
+            locations,
+            env,
+            registry,
+            limits,
+            profile,
+            cancel: Cancel::new(),
+            is_interactive,
+            providers,
+        }
     }
 
     /// The instance of that name: a configured block first, then the back end of that name with its

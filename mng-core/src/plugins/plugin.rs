@@ -1,6 +1,7 @@
 //! The one trait of a plugin, with a no-op default for everything.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -149,6 +150,16 @@ pub trait Plugin: Send + Sync {
 
     /// First thing of a create; each plugin sees the changes of those before it.
     async fn before_create(&self, _ctx: &Ctx, _request: &mut BeforeCreate) -> Result<()> {
+        Ok(())
+    }
+
+    /// Under the host's lock, before a work dir is made at `work_dir`.
+    async fn before_initial_file_copy(&self, _ctx: &Ctx, _host: &Host, _work_dir: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    /// Under the host's lock, when the work dir is there.
+    async fn after_initial_file_copy(&self, _ctx: &Ctx, _host: &Host, _work_dir: &Path) -> Result<()> {
         Ok(())
     }
 

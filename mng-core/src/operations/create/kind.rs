@@ -131,7 +131,8 @@ fn unknown_program(ctx: &Ctx, name: &AgentTypeName, error: Error) -> Error {
     )
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether a file can be run.
+pub(super) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::model::address::{NewAgentAddress, SourceAddress};
 use crate::model::branch::BranchSpec;
 use crate::model::error::{Error, Result};
 use crate::model::ids::AgentId;
+use crate::model::name_styles::AgentNameStyle;
 use crate::model::names::AgentTypeName;
 use crate::model::record::{TmuxSize, TransferMode};
 use crate::model::window::ExtraWindow;
@@ -57,7 +60,7 @@ pub struct AgentOptions {
     /// "This *is* that agent": the id that the new record gets.
     pub id: Option<AgentId>,
     /// How a name is invented when the address has none.
-    pub name_style: Option<String>,
+    pub name_style: Option<AgentNameStyle>,
     /// As typed or configured; aliases are resolved by the operation.
     pub agent_type: Option<AgentTypeName>,
     /// `--agent-command`: a literal command line instead of the type's.
@@ -77,6 +80,8 @@ pub struct AgentOptions {
     pub resume_message: Option<String>,
     /// Conversations to continue, for types that can.
     pub adopt: Vec<String>,
+    /// What options of plugins say, for their hooks; becomes part of the record.
+    pub plugin: Map<String, Value>,
     /// The new agent continues the work of this one, so it inherits type and command when none are given.
     pub is_clone: bool,
 }

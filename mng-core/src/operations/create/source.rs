@@ -7,13 +7,13 @@ use super::request::CreateRequest;
 use super::target;
 use crate::hosts::Host;
 use crate::hosts::git::{self, Git, RepoInfo};
-use crate::model::address::{AgentAddress, SourceAddress};
+use crate::model::address::SourceAddress;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::event::Events;
 use crate::model::ids::random_hex;
 use crate::model::record::{AgentRecord, TransferMode};
-use crate::operations::cancel::Cancel;
-use crate::operations::resolve;
+use crate::model::cancel::Cancel;
+use crate::operations::resolve::{self, ResolvedAgent};
 use crate::plugins::Ctx;
 use crate::transports::FileKind;
 
@@ -29,8 +29,6 @@ pub(super) struct Source {
     pub(super) dir: PathBuf,
     /// The repository around it.
     pub(super) repo: Option<RepoInfo>,
-    /// URL of its remote `origin`.
-    pub(super) origin: Option<String>,
     /// The agent that works there, if that is how the source was named.
     pub(super) agent: Option<AgentRecord>,
     pub(super) clone: Option<PendingClone>,
@@ -60,13 +58,26 @@ pub(super) struct PendingClone {
     pub(super) place: PathBuf,
 }
 
-/// Finds the source. Undoes its own clone when it fails; later failures are the caller's.
+/// The agent that the source address names, if it names one.
+///
+/// # Errors
+/// There is no such agent, or several.
+pub(super) async fn agent(ctx: &Ctx, request: &CreateRequest) -> Result<Option<ResolvedAgent>> {
+    match &request.source {
+        Some(SourceAddress::Agent { address, .. }) => resolve::one(ctx, address).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Finds the source; `agent` is what [`agent`](agent()) found. Undoes its own clone when it fails; later
+/// failures are the caller's.
 ///
 /// # Errors
 /// There is no such agent, host, directory or repository, or git failed.
 pub(super) async fn resolve(
     ctx: &Ctx,
     request: &CreateRequest,
+    agent: Option<ResolvedAgent>,
     target: &Host,
     events: &Events,
     cancel: &Cancel,
@@ -75,18 +86,22 @@ pub(super) async fn resolve(
         None => here(ctx, request).await,
         Some(SourceAddress::Path(path)) => {
             let host = ctx.local_host().await?;
-            let dir =
-                expand_home(ctx, path).map_or_else(|| request.cwd.join(path), |path| request.cwd.join(path));
-            look(host, &dir, None).await
+            look(host, &local_path(ctx, &request.cwd, path), None).await
         }
-        Some(SourceAddress::Agent { address, path }) => of_agent(ctx, address, path.as_deref()).await,
+        Some(SourceAddress::Agent { address, path }) => {
+            let found = match agent {
+                Some(found) => found,
+                None => resolve::one(ctx, address).await?,
+            };
+            let dir = match path {
+                None => found.record.work_dir.clone(),
+                Some(path) => found.record.work_dir.join(path),
+            };
+            look(found.host, &dir, Some(found.record)).await
+        }
         Some(SourceAddress::Host { address, path }) => {
             let host = target::open(ctx, address, request.auto_start, events).await?;
-            let dir = if host.is_local() {
-                expand_home(ctx, path).map_or_else(|| request.cwd.join(path), |path| request.cwd.join(path))
-            } else {
-                PathBuf::from(path)
-            };
+            let dir = if host.is_local() { local_path(ctx, &request.cwd, path) } else { path.into() };
             look(host, &dir, None).await
         }
         Some(SourceAddress::GitUrl(url)) => clone(ctx, request, url, target, events, cancel).await,
@@ -103,17 +118,7 @@ async fn here(ctx: &Ctx, request: &CreateRequest) -> Result<Source> {
             "say where the files are: `--from PATH`, `--from AGENT`, or `--from .` for this directory",
         ));
     };
-    let origin = git::origin_url(&Git::at(host.transport.as_ref(), &repo.top_level)?).await?;
-    Ok(Source { host, dir: repo.top_level.clone(), repo: Some(repo), origin, agent: None, clone: None })
-}
-
-async fn of_agent(ctx: &Ctx, address: &AgentAddress, path: Option<&str>) -> Result<Source> {
-    let found = resolve::one(ctx, address).await?;
-    let dir = match path {
-        None => found.record.work_dir.clone(),
-        Some(path) => found.record.work_dir.join(path),
-    };
-    look(found.host, &dir, Some(found.record)).await
+    Ok(Source { host, dir: repo.top_level.clone(), repo: Some(repo), agent: None, clone: None })
 }
 
 /// Looks at a directory that was named.
@@ -124,11 +129,7 @@ async fn look(host: Host, dir: &Path, agent: Option<AgentRecord>) -> Result<Sour
         return Err(no_directory(&dir, agent.as_ref()));
     }
     let repo = git::inspect(host.transport.as_ref(), &dir).await?;
-    let origin = match &repo {
-        Some(repo) => git::origin_url(&Git::at(host.transport.as_ref(), &repo.top_level)?).await?,
-        None => None,
-    };
-    Ok(Source { host, dir, repo, origin, agent, clone: None })
+    Ok(Source { host, dir, repo, agent, clone: None })
 }
 
 fn canonical(dir: &Path, agent: Option<&AgentRecord>) -> Result<PathBuf> {
@@ -190,7 +191,6 @@ async fn clone(
         Ok(repo) => Ok(Source {
             dir: staged.clone(),
             repo: Some(repo),
-            origin: Some(url.to_owned()),
             agent: None,
             clone: Some(PendingClone { staged, place }),
             host,
@@ -206,14 +206,13 @@ fn is_plain(name: &str) -> bool {
     name.parse::<crate::model::names::AgentName>().is_ok()
 }
 
-/// `~` and `~/…` as a path; `None` for anything else.
-pub(crate) fn expand_home(ctx: &Ctx, path: &str) -> Option<PathBuf> {
-    let rest = match path.strip_prefix('~') {
-        Some("") => "",
-        Some(rest) => rest.strip_prefix('/')?,
-        None => return None,
-    };
-    Some(Path::new(ctx.env.get_non_empty("HOME")?).join(rest))
+/// A path of this machine as a person wrote it: `~` is their home, a relative one starts at `cwd`.
+pub(crate) fn local_path(ctx: &Ctx, cwd: &Path, path: &str) -> PathBuf {
+    match (path.strip_prefix('~'), ctx.env.get_non_empty("HOME")) {
+        (Some(""), Some(home)) => PathBuf::from(home),
+        (Some(rest), Some(home)) if rest.starts_with('/') => Path::new(home).join(&rest[1..]),
+        _ => cwd.join(path),
+    }
 }
 
 /// A source must be able to hold the copy: one that contains the state dir would be copied into itself, and

@@ -13,6 +13,8 @@ pub(super) struct TransferFacts<'a> {
     /// False: `.git` stays behind.
     pub(super) include_git: bool,
     pub(super) is_git: bool,
+    /// The source carries the repository, as opposed to a directory somewhere in it.
+    pub(super) is_repo_root: bool,
     pub(super) is_same_host: bool,
     /// Absolute, symlinks resolved.
     pub(super) source: &'a Path,
@@ -107,7 +109,7 @@ fn check(mode: TransferMode, facts: &TransferFacts<'_>) -> Result<(), TransferEr
         _ if facts.is_in_place() => {
             return Err(TransferError::TargetIsSource { mode: word, source_dir: source_dir() });
         }
-        TransferMode::Rsync if facts.is_git && facts.include_git => {
+        TransferMode::Rsync if facts.is_repo_root && facts.include_git => {
             return Err(TransferError::RsyncOfRepository { source_dir: source_dir() });
         }
         TransferMode::Rsync => return Ok(()),
@@ -134,6 +136,7 @@ mod tests {
             choice,
             include_git: true,
             is_git: true,
+            is_repo_root: true,
             is_same_host: true,
             source: Path::new("/src"),
             target: None,
@@ -178,6 +181,8 @@ mod tests {
             refused(&with(TransferMode::Rsync)),
             @"`--transfer rsync` would copy the repository `/src` with a `.git` that two agents share"
         );
+        let below = TransferFacts { is_repo_root: false, ..with(TransferMode::Rsync) };
+        assert_eq!(decide(&below).unwrap(), TransferMode::Rsync, "a directory without `.git` can be copied");
         let worktree = with(TransferMode::GitWorktree);
         insta::assert_snapshot!(
             refused(&TransferFacts { is_git: false, ..worktree }),

@@ -7,7 +7,7 @@ use crate::hosts::Host;
 use crate::model::error::{Error, ErrorClass, Explain, Result, Scope};
 use crate::model::event::{Event, Events};
 use crate::model::record::AgentRecord;
-use crate::operations::cancel::Cancel;
+use crate::model::cancel::Cancel;
 use crate::operations::create::{FileEdit, FileUpload, Provisioning};
 use crate::transports::{Chunk, ExecRequest};
 
