@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::hosts::Host;
+use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Explain, Result, Scope};
 use crate::model::event::{Event, Events};
 use crate::model::record::AgentRecord;
-use crate::model::cancel::Cancel;
 use crate::operations::create::{FileEdit, FileUpload, Provisioning};
 use crate::transports::{Chunk, ExecRequest};
 
