@@ -109,7 +109,7 @@ fn check(mode: TransferMode, facts: &TransferFacts<'_>) -> Result<(), TransferEr
         _ if facts.is_in_place() => {
             return Err(TransferError::TargetIsSource { mode: word, source_dir: source_dir() });
         }
-        TransferMode::Rsync if facts.is_repo_root && facts.include_git => {
+        TransferMode::Rsync if facts.is_git && facts.is_repo_root && facts.include_git => {
             return Err(TransferError::RsyncOfRepository { source_dir: source_dir() });
         }
         TransferMode::Rsync => return Ok(()),
