@@ -31,7 +31,7 @@ enum Signal {
 pub(super) struct Hunt<'h> {
     host: &'h Host,
     agents: Vec<AgentId>,
-    groups: Option<Groups>,
+    pub(super) groups: Option<Groups>,
     /// Processes known to be the agents', with all that descends from them.
     pub(super) roots: Vec<ProcessId>,
     /// Pids of panes. Their shells end with the session, not before: an interactive one ignores TERM.

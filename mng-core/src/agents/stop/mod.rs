@@ -72,13 +72,17 @@ async fn end(
     session: Option<&Session>,
     grace: Duration,
 ) -> Result<Vec<Failure>> {
+    hunt_for(host, record, session).await?.end(grace).await
+}
+
+async fn hunt_for<'h>(host: &'h Host, record: &AgentRecord, session: Option<&Session>) -> Result<Hunt<'h>> {
     let launch = host.transport.read(&host.layout.agent(&record.id).join(LAUNCH_FILE)).await?;
     let launch = LaunchFile::read(&String::from_utf8_lossy(&launch.unwrap_or_default()));
     let mut hunt = Hunt::new(host, vec![record.id.clone()]);
     hunt.roots.extend(launch.process);
     hunt.panes.extend(session.into_iter().flat_map(|session| &session.panes).map(|pane| pane.pid));
     hunt.sessions.extend(session.map(|session| session.id.clone()));
-    hunt.end(grace).await
+    Ok(hunt)
 }
 
 /// A step that did not work, as something that may remain.
