@@ -1,8 +1,10 @@
 //! Agents: their types, how they start, what state they are in, how they end.
 
 pub mod cgroup;
+pub mod facts;
 pub mod judge;
 pub mod launch;
+pub mod probe;
 pub mod processes;
 pub mod stop;
 pub mod tmux;
