@@ -17,6 +17,7 @@ pub mod provision;
 pub mod rename;
 pub mod resolve;
 pub mod select;
+pub mod stop;
 
 #[cfg(test)]
 mod fixture;
