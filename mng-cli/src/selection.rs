@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use mng_core::hosts::Host;
 use mng_core::model::address::{AgentAddress, AgentOrHost, HostAddress};
 use mng_core::model::filter::Shorthand;
+use mng_core::model::state::AgentState;
 use mng_core::operations::resolve::{self, ResolvedAgent};
 use mng_core::operations::select::{self, AgentFilter, Selected, Selection};
 use mng_core::plugins::Ctx;
@@ -146,4 +147,72 @@ pub(crate) async fn place_of(ui: &Ui, ctx: &Ctx, target: &AgentOrHost) -> Result
 async fn host_place(ctx: &Ctx, address: &HostAddress) -> Result<Place, Error> {
     let host = resolve::one_host(ctx, address).await?;
     Ok(Place { dir: host.layout.root().to_path_buf(), name: host.info.name.to_string(), host })
+}
+
+/// Those of the selected agents that have a live session, ended programs in one included: what `stop --all`
+/// means. An agent that cannot be judged is kept, so that the command says what became of it.
+///
+/// # Errors
+/// As [`found_agents`].
+pub(crate) async fn live_agents(
+    ui: &Ui,
+    ctx: &Ctx,
+    targets: Targets<AgentAddress>,
+) -> Result<Vec<ResolvedAgent>, Error> {
+    let mut selected = select(ui, ctx, targets).await?;
+    let matches = std::mem::take(&mut selected.found.matches);
+    Ok(matches.into_iter().filter(|agent| selected.state(agent) != Some(AgentState::Stopped)).collect())
+}
+
+/// The agents whose tmux sessions have these names, as the key bindings of a session call mng. The names are
+/// compared with those of the agents there are: a host may use another prefix than this machine's.
+///
+/// # Errors
+/// A session is no agent's.
+pub(crate) async fn session_agents(
+    ui: &Ui,
+    ctx: &Ctx,
+    sessions: &[String],
+) -> Result<Vec<ResolvedAgent>, Error> {
+    let all =
+        Selection { named: Vec::new(), is_all: true, filter: agent_filter(ctx, Filters::default()).await? };
+    let selected = select::select(ctx, &all).await?;
+    for warning in &selected.found.warnings {
+        ui.warning(warning);
+    }
+    let mut agents = Vec::new();
+    for session in sessions {
+        let before = agents.len();
+        agents.extend(
+            selected
+                .found
+                .matches
+                .iter()
+                .filter(|agent| agent.host.session_name(agent.record.name.as_str()) == *session)
+                .cloned(),
+        );
+        if agents.len() == before {
+            return Err(Error::hinted(
+                ErrorClass::AgentNotFound,
+                format!("the session `{session}` is no agent's"),
+                "`mng list` shows the agents there are",
+            ));
+        }
+    }
+    Ok(agents)
+}
+
+/// The hosts of these addresses, each once.
+///
+/// # Errors
+/// An address matches no host, or several.
+pub(crate) async fn found_hosts(ctx: &Ctx, addresses: &[HostAddress]) -> Result<Vec<Host>, Error> {
+    let mut hosts: Vec<Host> = Vec::new();
+    for address in addresses {
+        let host = resolve::one_host(ctx, address).await?;
+        if hosts.iter().all(|known| known.info.id != host.info.id) {
+            hosts.push(host);
+        }
+    }
+    Ok(hosts)
 }

@@ -44,6 +44,11 @@
 //! - Ctrl-C drops the future of `run`: what must be undone is undone by the operation.
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
+pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod label;
+pub(crate) mod limit;
 pub(crate) mod logs;
+pub(crate) mod rename;
+pub(crate) mod stop;

@@ -63,7 +63,8 @@ pub async fn stop(ctx: &Ctx, request: StopRequest, events: &Events) -> Result<St
         HostLock::OTHERS + ctx.limits.stop * u32::try_from(batches).unwrap_or(u32::MAX)
     };
     let longest = seen.iter().map(deadline).max().unwrap_or(ctx.limits.stop);
-    let done = fan_out(groups, ctx.limits.parallel, longest, |group| stop_group(ctx, group, archive, events)).await;
+    let done =
+        fan_out(groups, ctx.limits.parallel, longest, |group| stop_group(ctx, group, archive, events)).await;
     let mut report = StopReport::default();
     for (group, result) in seen.iter().zip(done) {
         match result {
@@ -72,7 +73,9 @@ pub async fn stop(ctx: &Ctx, request: StopRequest, events: &Events) -> Result<St
                 report.failures.extend(failures);
             }
             Err(error) => {
-                report.failures.extend(group.records.iter().map(|record| failure(&group.host, record, &error)));
+                report
+                    .failures
+                    .extend(group.records.iter().map(|record| failure(&group.host, record, &error)));
             }
         }
     }

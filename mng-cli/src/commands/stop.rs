@@ -1,0 +1,113 @@
+//! `mng stop`
+
+use std::io;
+
+use clap::Args;
+use mng_core::model::address::AgentAddress;
+use mng_core::operations::stop::{StopHostsReport, StopReport, StopRequest, stop, stop_hosts};
+use mng_core::plugins::Ctx;
+use serde_json::{Value, json};
+
+use crate::args::{SessionArgs, TargetArgs};
+use crate::commands::dry_run::DryRun;
+use crate::exit::{CliResult, ExitCode};
+use crate::selection::{found_agents, live_agents, session_agents};
+use crate::ui::{Out, Render, Ui};
+
+/// Stop agents and keep their work
+///
+/// Ends everything the agent started, also what detached itself, and its tmux session. The work dir, the
+/// branch and the conversation stay where they are, and `mng start` goes on from there. An agent that is
+/// stopped already is left alone. `--all` means every agent with a live session.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "$ mng stop alpha beta\n\nStop everything and hide it from `list --active`:\n$ mng stop --all --archive\n\nSee also: start, destroy, archive"
+)]
+pub(crate) struct StopArgs {
+    #[command(flatten)]
+    targets: TargetArgs,
+
+    #[command(flatten)]
+    sessions: SessionArgs,
+
+    /// Also hide the agents from `mng list --active`
+    #[arg(long)]
+    archive: bool,
+
+    /// Stop the whole host of each agent
+    #[arg(long, conflicts_with = "archive")]
+    stop_host: bool,
+
+    /// Say what would be stopped, and stop nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
+    let agents = if args.sessions.session.is_empty() {
+        let targets = args.targets.resolve::<AgentAddress>()?;
+        if targets.is_empty_input {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if targets.is_all && !args.stop_host {
+            live_agents(ui, ctx, targets).await?
+        } else {
+            found_agents(ui, ctx, targets).await?
+        }
+    } else {
+        session_agents(ui, ctx, &args.sessions.session).await?
+    };
+    if args.dry_run {
+        return DryRun::new("Would stop:", &agents).show(ui);
+    }
+    if args.stop_host {
+        let mut hosts: Vec<_> = Vec::new();
+        for agent in agents {
+            if hosts.iter().all(|host: &mng_core::hosts::Host| host.info.id != agent.host.info.id) {
+                hosts.push(agent.host);
+            }
+        }
+        let report = stop_hosts(ctx, hosts).await?;
+        ui.result(&report)?;
+        return Ok(ExitCode::for_failures(&report.failures));
+    }
+    let request = StopRequest { agents, archive: args.archive };
+    let report = ui.with_progress("Stopping", async |events| stop(ctx, request, &events).await).await?;
+    ui.result(&report)?;
+    Ok(ExitCode::for_failures(&report.failures))
+}
+
+impl Render for StopReport {
+    fn event(&self) -> &'static str {
+        "stop_result"
+    }
+
+    fn human(&self, out: &mut Out<'_>) -> io::Result<()> {
+        for name in &self.stopped_agents {
+            out.line(format_args!("Stopped agent: {name}"))?;
+        }
+        match self.count {
+            0 if self.failures.is_empty() => out.line(format_args!("No running agents found to stop"))?,
+            0 => {}
+            count => out.line(format_args!("Successfully stopped {count} agent(s)"))?,
+        }
+        out.failures(&self.failures)
+    }
+
+    fn rows(&self) -> Vec<Value> {
+        self.stopped_agents.iter().map(|name| json!({ "name": name })).collect()
+    }
+}
+
+impl Render for StopHostsReport {
+    fn event(&self) -> &'static str {
+        "stop_result"
+    }
+
+    fn human(&self, out: &mut Out<'_>) -> io::Result<()> {
+        for name in &self.stopped_hosts {
+            out.line(format_args!("Stopped host: {name}"))?;
+        }
+        out.failures(&self.failures)
+    }
+}
