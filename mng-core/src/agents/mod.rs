@@ -4,13 +4,17 @@ pub mod cgroup;
 pub mod facts;
 pub mod judge;
 pub mod launch;
+pub mod message;
 pub mod probe;
 pub mod processes;
+mod readiness;
 pub mod stop;
 pub mod tmux;
 pub mod types;
 
 pub use launch::{StartRequest, Started, Welcome, own_command, start_agent};
+pub use message::{MessageRequest, Receipt, send_message};
+pub use readiness::await_ready;
 pub use stop::stop_agent;
 
 #[cfg(test)]

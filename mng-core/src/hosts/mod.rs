@@ -1,5 +1,6 @@
 //! A host: what its provider knows of it, plus a transport. Its state directory, records, lock and env.
 
+mod events;
 mod fan_out;
 pub mod git;
 mod layout;
@@ -8,6 +9,7 @@ mod records;
 
 use std::sync::Arc;
 
+pub use events::EventStream;
 pub use fan_out::fan_out;
 pub use layout::Layout;
 pub use lock::HostLock;
