@@ -6,6 +6,8 @@ pub mod git;
 mod layout;
 mod lock;
 mod records;
+pub mod rescue;
+pub mod work_dir;
 
 use std::sync::Arc;
 

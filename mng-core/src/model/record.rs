@@ -66,6 +66,31 @@ pub struct AgentRecord {
     pub unknown: Map<String, Value>,
 }
 
+impl AgentRecord {
+    /// The repository that the agent's worktree belongs to (`plugin.mng.git_common_dir`): known also after
+    /// the work dir itself has gone.
+    #[must_use]
+    pub fn git_common_dir(&self) -> Option<PathBuf> {
+        self.plugin.get("mng")?.get("git_common_dir")?.as_str().map(PathBuf::from)
+    }
+
+    pub fn set_git_common_dir(&mut self, dir: Option<&std::path::Path>) {
+        let ours = self.plugin.entry("mng").or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(ours) = ours else { return };
+        match dir.and_then(std::path::Path::to_str) {
+            Some(dir) => {
+                ours.insert("git_common_dir".into(), dir.into());
+            }
+            None => {
+                ours.remove("git_common_dir");
+            }
+        }
+        if ours.is_empty() {
+            self.plugin.remove("mng");
+        }
+    }
+}
+
 /// The default readiness budget of the original, in seconds.
 #[must_use]
 pub fn default_ready_timeout() -> f64 {

@@ -16,10 +16,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::GitError;
+pub(crate) use head::git_dir_of;
 pub use head::{Head, head};
+pub(crate) use merged::identity;
 pub use merged::{Merge, MergeTargets, UnmergedWork, merge_of, unmerged_work};
 pub use refs::{branch_exists, branch_tip, branches, commits_of, resolve_commit};
 pub use remote::{origin_url, project_of_url, without_userinfo};
+pub(crate) use repo::normal;
 pub use repo::{RepoInfo, inspect};
 pub use status::{Entry, EntryKind, Status, StatusRequest, status};
 

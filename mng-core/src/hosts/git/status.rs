@@ -275,7 +275,7 @@ mod tests {
         repo.commit("a", "1");
         repo.write("closed/file", "x");
         let closed = repo.path("closed");
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
         let is_root = std::fs::read_dir(&closed).is_ok();
         let status = look(&repo, false);
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();

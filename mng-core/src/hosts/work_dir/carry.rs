@@ -1,0 +1,86 @@
+//! What git leaves behind in the source: uncommitted changes and ignored files.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use super::WorkDirPlan;
+use super::rsync;
+use crate::hosts::Host;
+use crate::hosts::git::{self, Git, StatusRequest, TRANSFER};
+use crate::model::error::Result;
+use crate::model::event::Events;
+use crate::transports::SHORT;
+
+/// Brings what the plan asks for. Whether a change was staged is not kept.
+pub(super) async fn carry(host: &Host, plan: &WorkDirPlan) -> Result<()> {
+    if !plan.include_unclean && !plan.include_gitignored {
+        return Ok(());
+    }
+    let source = Git::at(host.transport.as_ref(), &plan.source)?;
+    let mut copied: Vec<PathBuf> = Vec::new();
+    if plan.include_unclean {
+        let status = git::status(&source, StatusRequest::default()).await?;
+        // A submodule's directory is a repository of its own, of which only the commit is carried.
+        let entries = || status.entries.iter().filter(|entry| !entry.is_submodule());
+        let gone: Vec<&Path> = entries().filter(|e| e.is_deleted()).map(|e| e.path.as_path()).collect();
+        delete(host, &plan.path, &gone).await?;
+        copied.extend(entries().filter(|entry| !entry.is_deleted()).map(|entry| entry.path.clone()));
+    }
+    if plan.include_gitignored {
+        let args = ["ls-files", "--others", "--ignored", "--exclude-standard", "-z"];
+        let output = source.check(source.command(args).timeout(Some(TRANSFER))).await?;
+        copied.extend(
+            output
+                .stdout
+                .split(|&byte| byte == 0)
+                .filter(|name| !name.is_empty())
+                .map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))),
+        );
+    }
+    rsync::copy_listed(host, &plan.source, &plan.path, &copied, "carry uncommitted changes").await
+}
+
+/// Deletes tracked files as `git rm` does: never through a symlink, directories that become empty go too.
+async fn delete(host: &Host, work_dir: &Path, paths: &[&Path]) -> Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let git = Git::at(host.transport.as_ref(), work_dir)?;
+    let args = [
+        "--literal-pathspecs",
+        "rm",
+        "-q",
+        "-f",
+        "--ignore-unmatch",
+        "--pathspec-from-file=-",
+        "--pathspec-file-nul",
+    ];
+    git.check(git.command(args).stdin(nul_separated(paths)).timeout(Some(TRANSFER))).await?;
+    Ok(())
+}
+
+/// Paths as commands read them from standard input.
+pub(crate) fn nul_separated<P: AsRef<Path>>(paths: &[P]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for path in paths {
+        bytes.extend_from_slice(path.as_ref().as_os_str().as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// Submodules are not carried: the new work dir has their empty directories.
+pub(super) async fn warn_about_submodules(host: &Host, source: &Path, events: &Events) -> Result<()> {
+    if host.transport.stat(&source.join(".gitmodules")).await?.is_none() {
+        return Ok(());
+    }
+    let git = Git::at(host.transport.as_ref(), source)?;
+    let output = git.run(git.command(["submodule", "status"]).timeout(Some(SHORT))).await;
+    // A warning is not worth a failure: without an answer there may be submodules.
+    if output.is_ok_and(|output| output.is_success() && output.stdout.is_empty()) {
+        return Ok(());
+    }
+    events.warning("submodules are not carried: run `git submodule update --init` in the new work dir");
+    Ok(())
+}
