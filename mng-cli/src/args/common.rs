@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use mng_core::settings::LogLevel;
 
-/// Options of every command. The frame adds them; no command flattens them.
+// Options of every command. The frame adds them; no command flattens them. (No doc comment: it would
+// replace the description of the command that they are added to.)
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Common")]
 pub(crate) struct CommonArgs {
@@ -75,6 +76,10 @@ pub(crate) struct CommonArgs {
     /// Set a configuration key for this run, for example `-S prefix=test-`; repeatable
     #[arg(short = 'S', long = "setting", value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub(crate) setting: Vec<String>,
+
+    /// Show this page
+    #[arg(short, long)]
+    pub(crate) help: bool,
 }
 
 impl CommonArgs {

@@ -9,7 +9,7 @@ mod on_error;
 mod targets;
 
 pub(crate) use common::CommonArgs;
-pub(crate) use explicit::Explicit;
+pub(crate) use explicit::{Explicit, augment as augment_explicit};
 pub(crate) use filters::{ExpressionArgs, FilterArgs, Filters, LabelMatch};
 pub(crate) use message::{MessageArgs, StdinUse};
 pub(crate) use on_error::OnError;

@@ -29,7 +29,7 @@ pub(crate) struct LogsArgs {
     target: String,
 
     /// The file to print, as the listing names it
-    log_file: Option<String>,
+    file: Option<String>,
 
     /// Go on with what is written from now on
     #[arg(short, long, requires = "log_file")]
@@ -47,7 +47,7 @@ pub(crate) struct LogsArgs {
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: LogsArgs) -> CliResult {
     let target: AgentOrHost = args.target.parse()?;
     let place = place_of(ui, ctx, &target).await?;
-    let Some(name) = &args.log_file else {
+    let Some(name) = &args.file else {
         let log_files = logs::list(&place.host, &place.dir).await?;
         ui.result(&Listing { target: place.name, log_files })?;
         return Ok(ExitCode::SUCCESS);

@@ -41,14 +41,18 @@
 //!   fields `x` and `no_x` that override each other. `Explicit` tells what was typed.
 //! - In json mode, an error becomes the one object; never print an error yourself, return it. Warnings and
 //!   rows that failed while others go on: `ui.warning`, `ui.error_line`.
-//! - Ctrl-C drops the future of `run`: what must be undone is undone by the operation.
+//! - Ctrl-C drops the future of `run`. An operation that takes a `Cancel` gets `ui.cancel()`: then it is told
+//!   instead, undoes what it did and returns. Where Ctrl-C is the normal end, wait on
+//!   `crate::frame::interrupted()` and return success.
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
 pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod help;
 pub(crate) mod label;
 pub(crate) mod limit;
 pub(crate) mod logs;
 pub(crate) mod rename;
 pub(crate) mod stop;
+pub(crate) mod version;

@@ -10,9 +10,12 @@ mod prompt;
 mod style;
 mod table;
 mod terminal;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::io::{self, Write};
 
+use mng_core::model::fields::FieldSet;
 use mng_core::settings::{EnvSnapshot, LogLevel};
 use mng_core::{Error, ErrorClass};
 use serde::Serialize;
@@ -31,6 +34,8 @@ pub(crate) struct Ui {
     stdout: Box<dyn Write + Send>,
     console: Console,
     format: Format,
+    /// Given, but its fields are not known yet.
+    waiting_template: Option<String>,
     terminal: Terminal,
     env: EnvSnapshot,
     is_headless: bool,
@@ -57,6 +62,7 @@ impl Ui {
             stdout,
             console: Console::new(stderr, &terminal),
             format: Format::Human,
+            waiting_template: None,
             terminal,
             env,
             is_headless: false,
@@ -67,6 +73,30 @@ impl Ui {
 
     pub(crate) fn set_format(&mut self, format: Format) {
         self.format = format;
+    }
+
+    /// Takes one of the three words; a template waits for [`Ui::use_template_fields`].
+    pub(crate) fn set_format_later(&mut self, text: &str) {
+        match Format::parse(text, "", None) {
+            Ok(format) => self.format = format,
+            Err(_) => self.waiting_template = Some(text.to_owned()),
+        }
+    }
+
+    /// Reads the template that was given, for items that have these fields.
+    ///
+    /// # Errors
+    /// A usage error: broken syntax or an unknown field.
+    pub(crate) fn use_template_fields(&mut self, fields: &dyn FieldSet) -> Result<(), Error> {
+        if let Some(text) = self.waiting_template.take() {
+            self.format = Format::parse(&text, "", Some(fields))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a template was given, read or not.
+    pub(crate) fn has_template(&self) -> bool {
+        self.waiting_template.is_some() || matches!(self.format, Format::Template(_))
     }
 
     pub(crate) fn set_headless(&mut self, is_headless: bool) {
@@ -188,6 +218,11 @@ impl Ui {
         })
     }
 
+    /// Stdout for code that writes by itself, such as a plugin's command.
+    pub(crate) fn writer(&mut self) -> impl Write + '_ {
+        StdoutOf(self)
+    }
+
     // ---- everything else
 
     /// A line about progress, on stderr.
@@ -215,3 +250,22 @@ impl Ui {
         Error::plain(ErrorClass::Aborted, "Aborted!")
     }
 }
+
+struct StdoutOf<'a>(&'a mut Ui);
+
+impl Write for StdoutOf<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.console.status(None);
+        let written = self.0.stdout.write(bytes);
+        self.0.is_stdout_gone |=
+            written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.stdout.flush()
+    }
+}
+
+/// Gives the terminal back if a full-screen program has it: for the last words of a panic.
+pub(crate) fn leave_full_screen() {}

@@ -1,0 +1,197 @@
+//! The table of commands.
+
+use std::pin::Pin;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use mng_core::Error;
+use mng_core::model::fields::{FieldSet, PlainFields};
+use mng_core::plugins::Ctx;
+use mng_core::settings::CommandParam;
+
+use crate::commands;
+use crate::exit::CliResult;
+use crate::frame::{Invocation, Loaded, Reading};
+use crate::ui::Ui;
+
+/// One command: how it is called, how it is parsed, how it runs.
+pub(crate) struct CommandSpec {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    /// Left out of command lists.
+    pub(crate) is_hidden: bool,
+    /// Has subcommands.
+    pub(crate) is_group: bool,
+    pub(crate) templates: Templates,
+    /// Adds the arguments, and the about and long about of the help page.
+    pub(crate) args: fn(Command) -> Command,
+    pub(crate) run: Run,
+    /// Changes what stands in for options that were not typed (`create`: the templates).
+    pub(crate) adjust: Option<Adjust>,
+}
+
+/// Gets what the settings say, the command and what was typed; hands back what stands in for the rest. It may
+/// change the settings of this run.
+pub(crate) type Adjust =
+    fn(&mut Loaded, Vec<CommandParam>, &Command, &Reading<'_>) -> Result<Vec<CommandParam>, Error>;
+
+/// What `--format TEMPLATE` can name.
+#[derive(Clone, Copy)]
+pub(crate) enum Templates {
+    /// The command takes no templates.
+    None,
+    Fields(&'static (dyn FieldSet + Sync)),
+    /// The fields depend on other options: the command calls `Ui::use_template_fields` before it prints.
+    Own,
+}
+
+pub(crate) type CommandFuture<'a> = Pin<Box<dyn Future<Output = CliResult> + 'a>>;
+
+/// The body of a command, by what it needs.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// Waits for processes or hosts: gets a runtime.
+    Waits(for<'a> fn(&'a mut Ui, &'a Ctx, &'a ArgMatches) -> CommandFuture<'a>),
+    /// Waits for nothing.
+    Plain(fn(&mut Ui, &Ctx, &ArgMatches) -> CliResult),
+    /// Works although the settings are broken: reads them itself, if at all.
+    Bare(fn(&mut Ui, &Invocation, &ArgMatches) -> CliResult),
+}
+
+impl CommandSpec {
+    const fn new(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        args: fn(Command) -> Command,
+        run: Run,
+    ) -> Self {
+        Self {
+            name,
+            aliases,
+            is_hidden: false,
+            is_group: false,
+            templates: Templates::None,
+            args,
+            run,
+            adjust: None,
+        }
+    }
+
+    /// Not in command lists.
+    const fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
+    /// Has subcommands.
+    #[expect(dead_code, reason = "the first group comes next")]
+    const fn group(mut self) -> Self {
+        self.is_group = true;
+        self
+    }
+
+    /// Takes templates over these fields.
+    const fn templates(mut self, fields: &'static (dyn FieldSet + Sync)) -> Self {
+        self.templates = Templates::Fields(fields);
+        self
+    }
+
+    /// Takes templates; the command itself says over which fields.
+    #[expect(dead_code, reason = "the first command with items comes next")]
+    const fn own_templates(mut self) -> Self {
+        self.templates = Templates::Own;
+        self
+    }
+
+    /// Lets a function change what stands in for options that were not typed.
+    #[expect(dead_code, reason = "`create` uses it")]
+    const fn adjusted_by(mut self, adjust: Adjust) -> Self {
+        self.adjust = Some(adjust);
+        self
+    }
+
+    pub(crate) fn is_called(&self, word: &str) -> bool {
+        self.name == word || self.aliases.contains(&word)
+    }
+}
+
+/// The built-in command of that name or alias.
+pub(crate) fn find(word: &str) -> Option<&'static CommandSpec> {
+    COMMANDS.iter().find(|spec| spec.is_called(word))
+}
+
+/// Names and aliases of the commands that lists show.
+pub(crate) fn visible_names() -> Vec<String> {
+    let visible = COMMANDS.iter().filter(|spec| !spec.is_hidden);
+    visible
+        .flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()).map(str::to_owned))
+        .collect()
+}
+
+/// The names under which settings know the commands: subcommands joined by `_`, but all of `config` and of
+/// `plugin` are one, and the program itself is `mng`.
+pub(crate) fn settings_keys() -> Vec<String> {
+    let mut keys = vec!["mng".to_owned()];
+    for spec in COMMANDS {
+        keys.push(spec.name.to_owned());
+        if spec.is_group && !matches!(spec.name, "config" | "plugin") {
+            let group = (spec.args)(Command::new(spec.name));
+            keys.extend(group.get_subcommands().map(|below| format!("{}_{}", spec.name, below.get_name())));
+        }
+    }
+    keys
+}
+
+fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Error> {
+    A::from_arg_matches(matches).map_err(|error| crate::frame::usage_error(&error, None))
+}
+
+macro_rules! waits {
+    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
+        CommandSpec::new(
+            $name,
+            &$aliases,
+            <$args as Args>::augment_args,
+            Run::Waits(|ui, ctx, matches| {
+                Box::pin(async move { $run(ui, ctx, parse::<$args>(matches)?).await })
+            }),
+        )
+    };
+}
+
+macro_rules! plain {
+    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
+        CommandSpec::new(
+            $name,
+            &$aliases,
+            <$args as Args>::augment_args,
+            Run::Plain(|ui, ctx, matches| $run(ui, ctx, parse::<$args>(matches)?)),
+        )
+    };
+}
+
+macro_rules! bare {
+    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
+        CommandSpec::new(
+            $name,
+            &$aliases,
+            <$args as Args>::augment_args,
+            Run::Bare(|ui, invocation, matches| $run(ui, invocation, parse::<$args>(matches)?)),
+        )
+    };
+}
+
+/// Every command, by name. `waits!` has an async `run(ui, ctx, args)`; `plain!` the same without async;
+/// `bare!` gets an `Invocation` instead of a `Ctx`. `.templates(&PlainFields(&["name"]))` lets
+/// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
+#[rustfmt::skip]
+pub(crate) static COMMANDS: &[CommandSpec] = &[
+    waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
+    waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
+        .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),
+    bare!("help", [], commands::help::HelpArgs, commands::help::run),
+    waits!("label", [], commands::label::LabelArgs, commands::label::run),
+    waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
+    waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
+    waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
+    waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"])),
+];
