@@ -1,6 +1,7 @@
 //! What settings may name: the back ends, agent types, plugins and commands of this binary.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -9,9 +10,10 @@ use serde_json::Value;
 
 use super::core::CoreSettings;
 use super::entries::{AgentTypeBase, PluginBase, ProviderBase};
+use super::lift::fold;
 use super::parameters;
 use super::shape::{Field, Registry, Section, Shape};
-use super::tree::{Raw, RawTable, RawValue, parse_text};
+use super::tree::{MergeOp, Raw, RawTable, RawValue, parse_text};
 
 /// The names that this binary knows. With the default, only the core's own keys are checked.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,9 @@ pub struct KnownNames {
     pub plugins: Vec<PluginSchema>,
     /// Names as settings spell them, subcommands joined with `_`: `create`, `snapshot_create`.
     pub commands: Vec<String>,
+    /// The options of each command by name, long with `_` for `-`. An edit is checked against them; a load
+    /// is not: only the command that runs looks at its own.
+    pub parameters: BTreeMap<String, Vec<String>>,
 }
 
 /// A back end and the fields of its `[providers.NAME]` tables.
@@ -97,9 +102,29 @@ fn schema_of<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
+/// What the core itself acts on. Made once a process: reading the schema costs more than reading a file.
+fn core_section() -> &'static Section {
+    static CORE: OnceLock<Section> = OnceLock::new();
+    CORE.get_or_init(|| {
+        let mut core = FieldSchema::of::<CoreSettings>().section();
+        if let Some(Shape::Section(logging)) = core.fields.get_mut("logging").map(|field| &mut field.shape) {
+            logging.aliases.push(("enable_paramiko_logging".into(), "enable_ssh_trace".into()));
+        }
+        core
+    })
+}
+
+const REGISTRY_MEANINGS: [(&str, &str); 5] = [
+    ("agent_types", "Agent types: settings of known ones, and new ones with a `parent_type`."),
+    ("providers", "Provider instances, by name."),
+    ("plugins", "Plugins: whether each is enabled, and its settings."),
+    ("commands", "Defaults of command options, by command and option."),
+    ("create_templates", "Named sets of `create` options, chosen with `--template`."),
+];
+
 /// The fields of `base` and of a kind; the kind may describe a base field more exactly.
-fn joined(base: &FieldSchema, kind: Section) -> Section {
-    let mut section = base.section();
+fn joined(base: &Section, kind: Section) -> Section {
+    let mut section = base.clone();
     section.fields.extend(kind.fields);
     section.others = kind.others;
     section.aliases.extend(kind.aliases);
@@ -115,6 +140,7 @@ struct Kinds {
     parents: BTreeMap<String, String>,
     agent_types: BTreeSet<String>,
     disabled_plugins: BTreeSet<String>,
+    commands: BTreeSet<String>,
 }
 
 impl Kinds {
@@ -134,6 +160,8 @@ impl Kinds {
                     kinds.parents.insert(name.to_owned(), parent);
                 }
             }
+            let commands = entries(layer, "commands").map(|(name, _)| parameters::canonical_command(name));
+            kinds.commands.extend(commands);
             for (name, entry) in entries(layer, "plugins") {
                 match field(entry, "enabled").map(Raw::to_json) {
                     Some(Value::Bool(false)) => {
@@ -164,7 +192,6 @@ impl Kinds {
 }
 
 fn entries<'a>(layer: &'a RawTable, registry: &str) -> impl Iterator<Item = (&'a str, &'a RawTable)> {
-    use super::tree::MergeOp;
     let forms = [MergeOp::Assign, MergeOp::Force, MergeOp::Extend];
     let tables = forms.map(|op| layer.get(&format!("{registry}{}", op.suffix())).and_then(Raw::table));
     tables
@@ -192,37 +219,53 @@ fn text_field(entry: &RawTable, name: &str) -> Option<String> {
 }
 
 impl KnownNames {
-    /// The shape of the whole settings tree, for the entries that these layers name.
+    /// The shape of the settings tree, as far as these layers go: schemas that no layer needs are not made.
     pub(crate) fn root_shape(&self, layers: &[&RawTable]) -> Section {
+        self.shape(layers, |_| false)
+    }
+
+    /// As [`KnownNames::root_shape`], for texts that will become a layer.
+    pub(crate) fn root_shape_for<'a>(
+        &self,
+        layers: &[&RawTable],
+        texts: impl Iterator<Item = &'a str> + Clone,
+    ) -> Section {
+        self.shape(layers, |registry| texts.clone().any(|text| fold(text).contains(registry)))
+    }
+
+    /// The shape of the whole tree, for reference.
+    pub(crate) fn whole_shape(&self, layers: &[&RawTable]) -> Section {
+        self.shape(layers, |_| true)
+    }
+
+    fn shape(&self, layers: &[&RawTable], is_wanted: impl Fn(&str) -> bool) -> Section {
         let kinds = Kinds::read(layers);
-        let mut root = FieldSchema::of::<CoreSettings>().section();
-        if let Some(Shape::Section(logging)) = root.fields.get_mut("logging").map(|field| &mut field.shape) {
-            logging.aliases.push(("enable_paramiko_logging".into(), "enable_ssh_trace".into()));
-        }
-        let registries = [
-            (
-                "agent_types",
-                "Agent types: settings of known ones, and new ones with a `parent_type`.",
-                self.agent_types_shape(&kinds),
-            ),
-            ("providers", "Provider instances, by name.", self.providers_shape(&kinds)),
-            ("plugins", "Plugins: whether each is enabled, and its settings.", self.plugins_shape(&kinds)),
-            ("commands", "Defaults of command options, by command and option.", self.commands_shape()),
-            (
-                "create_templates",
-                "Named sets of `create` options, chosen with `--template`.",
-                templates_shape(),
-            ),
-        ];
-        for (name, description, shape) in registries {
-            let field = Field { description: description.into(), ..Field::open(Shape::Registry(shape)) };
+        let mut root = core_section().clone();
+        let names = |registry: &str| {
+            let is_named = |key: &String| fold(MergeOp::split(key).0) == registry;
+            is_wanted(registry) || layers.iter().any(|layer| layer.keys().any(is_named))
+        };
+        for (name, description) in REGISTRY_MEANINGS {
+            let shape = match name {
+                _ if !names(name) => Registry::default(),
+                "agent_types" => self.agent_types_shape(&kinds),
+                "providers" => self.providers_shape(&kinds),
+                "plugins" => self.plugins_shape(&kinds),
+                "commands" => self.commands_shape(&kinds),
+                _ => Registry { others: Box::new(Shape::Template), ..Registry::default() },
+            };
+            let field = Field {
+                shape: Shape::Registry(shape),
+                description: description.into(),
+                default: Some(Value::Object(serde_json::Map::new())),
+            };
             root.fields.insert(name.to_owned(), field);
         }
         root
     }
 
     fn agent_types_shape(&self, kinds: &Kinds) -> Registry {
-        let base = FieldSchema::of::<AgentTypeBase>();
+        let base = FieldSchema::of::<AgentTypeBase>().section();
         let open = Shape::Section(joined(&base, Section::open()));
         let mut entries = IndexMap::new();
         let registered = self.agent_types.iter().map(|kind| kind.name.as_str());
@@ -240,11 +283,11 @@ impl KnownNames {
             };
             entries.insert(name.to_owned(), shape);
         }
-        Registry { entries, others: Box::new(open), are_commands: false, aliases: Vec::new() }
+        Registry { entries, others: Box::new(open), ..Registry::default() }
     }
 
     fn providers_shape(&self, kinds: &Kinds) -> Registry {
-        let base = FieldSchema::of::<ProviderBase>();
+        let base = FieldSchema::of::<ProviderBase>().section();
         let open = Shape::Section(joined(&base, Section::open()));
         let mut entries = IndexMap::new();
         let shape = |backend: &str| {
@@ -260,18 +303,13 @@ impl KnownNames {
         for (name, backend) in &kinds.backends {
             entries.insert(name.clone(), shape(backend));
         }
-        Registry { entries, others: Box::new(open), are_commands: false, aliases: Vec::new() }
+        Registry { entries, others: Box::new(open), ..Registry::default() }
     }
 
     fn plugins_shape(&self, kinds: &Kinds) -> Registry {
-        let base = FieldSchema::of::<PluginBase>();
+        let base = FieldSchema::of::<PluginBase>().section();
         let open = Shape::Section(joined(&base, Section::open()));
-        let mut registry = Registry {
-            entries: IndexMap::new(),
-            others: Box::new(open.clone()),
-            are_commands: false,
-            aliases: Vec::new(),
-        };
+        let mut registry = Registry { others: Box::new(open.clone()), ..Registry::default() };
         for plugin in &self.plugins {
             let is_disabled = kinds.disabled_plugins.contains(&plugin.name);
             let shape = if is_disabled {
@@ -285,7 +323,7 @@ impl KnownNames {
         registry
     }
 
-    fn commands_shape(&self) -> Registry {
+    fn commands_shape(&self, kinds: &Kinds) -> Registry {
         let shape = |command: &str| {
             let default_subcommand = Field {
                 description: "Subcommand to run when none is named; empty: none.".into(),
@@ -298,20 +336,16 @@ impl KnownNames {
             })
         };
         Registry {
-            entries: self.commands.iter().map(|name| (name.clone(), shape(name))).collect(),
+            entries: self
+                .commands
+                .iter()
+                .chain(&kinds.commands)
+                .map(|name| (name.clone(), shape(name)))
+                .collect(),
             others: Box::new(shape("")),
             are_commands: true,
             aliases: vec![("mngr".into(), "mng".into())],
         }
-    }
-}
-
-fn templates_shape() -> Registry {
-    Registry {
-        entries: IndexMap::new(),
-        others: Box::new(Shape::Template),
-        are_commands: false,
-        aliases: Vec::new(),
     }
 }
 

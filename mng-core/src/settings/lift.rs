@@ -369,7 +369,7 @@ pub(crate) fn fold(name: &str) -> String {
 }
 
 /// What a text means where this shape is wanted.
-fn read_text(text: &str, shape: &Shape, origin: &Origin) -> Raw {
+pub(crate) fn read_text(text: &str, shape: &Shape, origin: &Origin) -> Raw {
     let parsed = parse_text(text);
     let wants_text = match shape {
         Shape::Text { .. } | Shape::Choice(_) | Shape::Duration { .. } => true,

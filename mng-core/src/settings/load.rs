@@ -10,9 +10,9 @@ use super::environment::EnvSnapshot;
 use super::known::KnownNames;
 use super::lift::Lifter;
 use super::locate::{ConfigScope, Locations};
-use super::merge::merge_layers;
+use super::merge::{Mismatch, merge_layers};
 use super::parse::{self, BrokenFiles, TomlProblem};
-use super::problem::SettingsError;
+use super::problem::{Problem, SettingsError};
 use super::profile::{Profile, find_profile};
 use super::surfaces::{self, Target};
 use super::tree::{Layer, Origin, Raw, RawTable, RawValue, Table};
@@ -44,7 +44,7 @@ pub struct Settings {
     host_dir: PathBuf,
     profile: Option<Profile>,
     locations: Locations,
-    sources: Sources,
+    pub(crate) sources: Sources,
 }
 
 /// The layers as written, and how strictly they are read.
@@ -63,45 +63,18 @@ pub(crate) struct Sources {
 /// layers are in one [`SettingsError`].
 pub fn load(request: &LoadRequest<'_>) -> Result<Settings> {
     let profile = find_profile(request.locations, request.env)?;
-    let mut sources = Sources {
-        layers: Vec::new(),
-        is_lenient: request.env.is_truthy("MNG_ALLOW_UNKNOWN_CONFIG"),
-        is_guarded: request.env.get("MNG_TEST_GUARD") == Some("1"),
-    };
-    let (files, broken) = read_files(request.locations, profile.as_ref())?;
+    let (mut sources, broken) = Sources::read_files(request, profile.as_ref())?;
     if !broken.is_empty() {
         return Err(BrokenFiles::of(broken));
     }
-    sources.layers = files;
-    let mut problems = Vec::new();
-    sources.add_texts(request, &mut problems)?;
-    if problems.is_empty() {
-        sources.resolve(request.locations, profile, request.known)
-    } else {
-        // The other layers are checked too, so that one run shows all there is to correct.
-        if let Err(error) = sources.resolve_tree(request.locations, request.known) {
-            problems.extend(error.problems);
-        }
-        Err(SettingsError { problems }.into())
+    // The layers are checked even if a text is wrong, so that one run shows all there is to correct.
+    let mut problems = sources.add_texts(request)?;
+    let assembled = sources.assemble(request.locations, request.known);
+    problems.extend(assembled.problems);
+    if !problems.is_empty() {
+        return Err(SettingsError { problems }.into());
     }
-}
-
-/// The file layers that exist, and those that are no TOML.
-pub(crate) fn read_files(
-    locations: &Locations,
-    profile: Option<&Profile>,
-) -> Result<(Vec<(Layer, RawTable)>, Vec<TomlProblem>)> {
-    let mut layers = Vec::new();
-    let mut broken = Vec::new();
-    for scope in ConfigScope::ALL {
-        let Some(path) = locations.settings_file(scope, profile) else { continue };
-        match parse::read_layer(locations, &path, layer_of(scope))? {
-            Ok(Some(raw)) => layers.push((layer_of(scope), raw)),
-            Ok(None) => {}
-            Err(problem) => broken.push(problem),
-        }
-    }
-    Ok((layers, broken))
+    sources.finish(assembled.tree, assembled.warnings, request.locations, profile)
 }
 
 pub(crate) fn layer_of(scope: ConfigScope) -> Layer {
@@ -113,32 +86,52 @@ pub(crate) fn layer_of(scope: ConfigScope) -> Layer {
 }
 
 impl Sources {
-    fn raw(&self) -> Vec<&RawTable> {
+    /// Reads the files that exist; those that are no TOML are left out and returned.
+    pub(crate) fn read_files(
+        request: &LoadRequest<'_>,
+        profile: Option<&Profile>,
+    ) -> Result<(Self, Vec<TomlProblem>)> {
+        let mut sources = Self {
+            layers: Vec::new(),
+            is_lenient: request.env.is_truthy("MNG_ALLOW_UNKNOWN_CONFIG"),
+            is_guarded: request.env.get("MNG_TEST_GUARD") == Some("1"),
+        };
+        let mut broken = Vec::new();
+        for scope in ConfigScope::ALL {
+            let Some(path) = request.locations.settings_file(scope, profile) else { continue };
+            match parse::read_layer(request.locations, &path, layer_of(scope))? {
+                Ok(Some(raw)) => sources.layers.push((layer_of(scope), raw)),
+                Ok(None) => {}
+                Err(problem) => broken.push(problem),
+            }
+        }
+        Ok((sources, broken))
+    }
+
+    pub(crate) fn raw(&self) -> Vec<&RawTable> {
         self.layers.iter().map(|(_, raw)| raw).collect()
     }
 
-    /// Reads the environment and `-S`. Names that these mention are matched with those of the layers below.
-    fn add_texts(
-        &mut self,
-        request: &LoadRequest<'_>,
-        problems: &mut Vec<super::problem::Problem>,
-    ) -> Result<()> {
+    /// Adds the environment and `-S`. Names that these mention are matched with those of the layers below.
+    pub(crate) fn add_texts(&mut self, request: &LoadRequest<'_>) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
         let has_settings = |name: &str| {
             name.starts_with("MNG__")
                 || name.starts_with("MNG_COMMANDS_")
                 || matches!(name, "MNG_PREFIX" | "MNG_HOST_DIR" | "MNG_HEADLESS")
         };
         if request.env.iter().any(|(name, _)| has_settings(name)) {
-            let root = request.known.root_shape(&self.raw());
+            let names = request.env.iter().map(|(name, _)| name).filter(|name| name.starts_with("MNG_"));
+            let root = request.known.root_shape_for(&self.raw(), names);
             let target = Target { root: &root, below: self.raw() };
-            let raw = surfaces::environment(request.env, &target, &request.known.commands, problems);
+            let raw = surfaces::environment(request.env, &target, &request.known.commands, &mut problems);
             self.layers.push((Layer::Environment, raw));
         }
         if !request.overrides.is_empty() {
-            let raw = self.read_texts(request.overrides, Layer::CommandLine, request.known, problems)?;
+            let raw = self.read_texts(request.overrides, Layer::CommandLine, request.known, &mut problems)?;
             self.layers.push((Layer::CommandLine, raw));
         }
-        Ok(())
+        Ok(problems)
     }
 
     fn read_texts(
@@ -146,17 +139,18 @@ impl Sources {
         texts: &[String],
         layer: Layer,
         known: &KnownNames,
-        problems: &mut Vec<super::problem::Problem>,
+        problems: &mut Vec<Problem>,
     ) -> Result<RawTable> {
-        let root = known.root_shape(&self.raw());
+        let root = known.root_shape_for(&self.raw(), texts.iter().map(String::as_str));
         let target = Target { root: &root, below: self.raw() };
         surfaces::key_values(texts, layer, &target, problems)
     }
 
-    fn resolve_tree(&self, locations: &Locations, known: &KnownNames) -> Result<Resolved, SettingsError> {
+    /// Checks and merges the layers. What is wrong is left out of the tree and listed.
+    pub(crate) fn assemble(&self, locations: &Locations, known: &KnownNames) -> Assembled {
         let defaults = defaults(locations);
-        if self.layers.iter().all(|(_, raw)| raw.is_empty()) && !self.is_guarded {
-            return Ok(Resolved { tree: defaults, warnings: Vec::new() });
+        if self.layers.iter().all(|(_, raw)| raw.is_empty()) {
+            return Assembled { tree: defaults, problems: Vec::new(), warnings: Vec::new() };
         }
         let raw = self.raw();
         let root = known.root_shape(&raw);
@@ -167,7 +161,7 @@ impl Sources {
             check::test_guard(&self.layers, &mut problems);
         }
         let (tree, findings) = merge_layers(&defaults, lifted);
-        problems.extend(findings.mismatches.iter().map(super::merge::Mismatch::to_problem));
+        problems.extend(findings.mismatches.iter().map(Mismatch::to_problem));
         let is_guard_off = tree
             .get("allow_settings_key_assignment_narrowing")
             .is_some_and(|node| node.data.to_json() == Value::Bool(true));
@@ -175,12 +169,8 @@ impl Sources {
             problems.extend(findings.losses.iter().map(|loss| check::narrowing(loss, &root)));
         }
         check::merged(&tree, known, &mut problems, &mut warnings);
-        if problems.is_empty() {
-            warnings.dedup();
-            Ok(Resolved { tree, warnings })
-        } else {
-            Err(SettingsError { problems })
-        }
+        warnings.dedup();
+        Assembled { tree, problems, warnings }
     }
 
     fn resolve(
@@ -189,7 +179,21 @@ impl Sources {
         profile: Option<Profile>,
         known: &KnownNames,
     ) -> Result<Settings> {
-        let Resolved { tree, warnings } = self.resolve_tree(locations, known)?;
+        let Assembled { tree, problems, warnings } = self.assemble(locations, known);
+        if problems.is_empty() {
+            self.finish(tree, warnings, locations, profile)
+        } else {
+            Err(SettingsError { problems }.into())
+        }
+    }
+
+    fn finish(
+        self,
+        tree: Table,
+        warnings: Vec<String>,
+        locations: &Locations,
+        profile: Option<Profile>,
+    ) -> Result<Settings> {
         let merged = tree.to_json();
         let core = core_settings(&merged)?;
         let host_dir = locations.cwd.join(locations.expand_home(&core.default_host_dir));
@@ -206,9 +210,11 @@ impl Sources {
     }
 }
 
-struct Resolved {
-    tree: Table,
-    warnings: Vec<String>,
+/// Layers put together.
+pub(crate) struct Assembled {
+    pub(crate) tree: Table,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The built-in defaults as a tree.

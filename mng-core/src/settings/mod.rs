@@ -9,11 +9,14 @@
 mod active;
 mod check;
 mod core;
+mod document;
 mod duration;
+pub mod edit;
 mod entries;
 mod environment;
 mod known;
 mod lift;
+mod listing;
 mod load;
 pub mod locate;
 mod merge;
@@ -38,9 +41,11 @@ pub use self::core::{
 };
 pub use active::{ActiveProvider, ConfiguredProvider, ProviderChoice, active_providers};
 pub use duration::{DurationText, Seconds};
+pub use edit::{EditRefused, Edited, Editor, WriteForm};
 pub use entries::{AgentTypeBase, PluginBase, ProviderBase};
 pub use environment::{EnvSnapshot, VARIABLES, Variable};
 pub use known::{BackendSchema, FieldSchema, KnownNames, PluginSchema, TypeSchema};
+pub use listing::{FoundValue, ListedValue, Listing, SchemaRow, ScopePath, human_value};
 pub use load::{LoadRequest, Settings, load};
 pub use locate::{ConfigScope, Locations};
 pub use parameters::CommandParam;

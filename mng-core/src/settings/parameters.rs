@@ -67,6 +67,15 @@ pub(crate) fn canonical(command: &str, name: &str) -> String {
         .map_or(name, str::to_owned)
 }
 
+/// Parameters of `create` that [`translate_create`] turns into others.
+const TRANSLATED: [&str; 6] =
+    ["in_place", "worktree", "clone", "base_branch", "new_branch", "new_branch_prefix"];
+
+/// Whether a parameter is accepted although the command has no such option.
+pub(crate) fn is_translated(command: &str, name: &str) -> bool {
+    command == "create" && TRANSLATED.contains(&name)
+}
+
 /// A command's name as settings know it. `-`, `_`, `.` and spaces join the words of a subcommand alike;
 /// all of `config` and of `plugin` share one table.
 pub(crate) fn canonical_command(name: &str) -> String {

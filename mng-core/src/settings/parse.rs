@@ -83,7 +83,7 @@ impl Explain for BrokenFiles {
 }
 
 /// The text of a settings file, without a byte-order mark; `None` if there is no file.
-fn read_text(locations: &Locations, path: &Path) -> Result<Result<Option<String>, TomlProblem>> {
+pub(crate) fn read_text(locations: &Locations, path: &Path) -> Result<Result<Option<String>, TomlProblem>> {
     let Some(bytes) = storage::read_optional(path)? else { return Ok(Ok(None)) };
     Ok(match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text.trim_start_matches('\u{feff}').to_owned())),

@@ -102,6 +102,17 @@ pub(crate) struct Registry {
     pub(crate) aliases: Vec<(String, String)>,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            entries: IndexMap::new(),
+            others: Box::new(Shape::Any),
+            are_commands: false,
+            aliases: Vec::new(),
+        }
+    }
+}
+
 impl Registry {
     pub(crate) fn shape(&self, entry: &str) -> &Shape {
         self.entries.get(entry).unwrap_or(&self.others)
@@ -275,12 +286,9 @@ impl Shape {
         }
         match others.filter(|others| others.is_object()).map(Self::from_schema) {
             // Tables of tables, such as the hosts of an ssh provider, are filled from several files.
-            Some(shape @ Self::Section(_)) => Self::Registry(Registry {
-                entries: IndexMap::new(),
-                others: Box::new(shape),
-                are_commands: false,
-                aliases: Vec::new(),
-            }),
+            Some(shape @ Self::Section(_)) => {
+                Self::Registry(Registry { others: Box::new(shape), ..Registry::default() })
+            }
             Some(shape) => Self::Map(Box::new(shape)),
             None => Self::Map(Box::new(Self::Any)),
         }

@@ -3,6 +3,7 @@
 use super::environment::EnvSnapshot;
 use super::lift::fold;
 use super::parameters;
+use super::patch;
 use super::problem::{Problem, ProblemKind, dotted, split_path};
 use super::shape::{Section, Shape};
 use super::tree::{Layer, MergeOp, Origin, Raw, RawTable, RawValue, parse_text};
@@ -14,72 +15,138 @@ pub(crate) struct PathFault {
     pub(crate) message: String,
 }
 
+impl PathFault {
+    pub(crate) fn at(self, key: String, origin: Origin) -> Problem {
+        Problem { kind: ProblemKind::UnknownKey, key, message: self.message, origin, hint: None }
+    }
+}
+
 /// Where text settings go: the shape of the tree, and the entries that lower layers have already named.
 pub(crate) struct Target<'a> {
     pub(crate) root: &'a Section,
     pub(crate) below: Vec<&'a RawTable>,
 }
 
+/// Takes the operator of the last key if that is inside a patch: where the patch starts, and the word for
+/// its merge map.
+pub(crate) fn patch_intent(steps: &mut [Step<'_>]) -> Option<(usize, &'static str)> {
+    let root = steps.iter().position(|step| *step.shape == Shape::Patch)?;
+    let last = steps.get_mut(root + 1..)?.last_mut()?;
+    let intent = match std::mem::replace(&mut last.op, MergeOp::Assign) {
+        MergeOp::Assign => return None,
+        MergeOp::Extend => "extend",
+        MergeOp::Force => "assign",
+    };
+    Some((root, intent))
+}
+
+/// What a table is whose keys a path goes through.
 #[derive(Clone, Copy)]
-enum At<'a> {
+pub(crate) enum At<'a> {
     Section(&'a Section),
     Shape(&'a Shape),
 }
 
-impl Target<'_> {
-    /// The keys that a path of segments means. Fields take their declared spelling; an entry that exists or
-    /// is registered is found whatever its case and joiners, so that a variable never makes a second one.
-    pub(crate) fn resolve(&self, segments: &[String]) -> Result<Vec<String>, PathFault> {
-        let mut at = At::Section(self.root);
-        let mut below = self.below.clone();
-        let mut path: Vec<String> = Vec::with_capacity(segments.len());
-        for segment in segments {
-            let (name, op) = MergeOp::split(segment);
-            let (name, next) = match at {
-                At::Section(section) | At::Shape(Shape::Section(section)) => {
-                    let name = section.canonical(name);
-                    let next = section.shape(&name).unwrap_or(&Shape::Any);
-                    (name, next)
+impl At<'_> {
+    /// A key as it is declared, as far as that needs no look at other keys.
+    pub(crate) fn canonical(self, name: &str) -> String {
+        match self {
+            At::Section(section) | At::Shape(Shape::Section(section)) => section.canonical(name),
+            At::Shape(Shape::Registry(registry)) => {
+                match registry.aliases.iter().find(|(alias, _)| alias == name) {
+                    Some((_, entry)) => entry.clone(),
+                    None if registry.are_commands => parameters::canonical_command(name),
+                    None => name.to_owned(),
                 }
-                At::Shape(Shape::Registry(registry)) => {
-                    let wanted = match registry.aliases.iter().find(|(alias, _)| alias == name) {
-                        Some((_, entry)) => entry.clone(),
-                        None if registry.are_commands => parameters::canonical_command(name),
-                        None => name.to_owned(),
-                    };
-                    let known = existing(&below).chain(registry.entries.keys().map(String::as_str));
-                    let name = matching(&wanted, known);
-                    let next = registry.shape(&name);
-                    (name, next)
-                }
-                At::Shape(Shape::Template) => (parameters::canonical("create", name), &Shape::Parameter),
-                At::Shape(shape @ (Shape::Any | Shape::Parameter | Shape::Patch)) => {
-                    (matching(name, existing(&below)), shape)
-                }
-                At::Shape(Shape::Map(value)) => (matching(name, existing(&below)), &**value),
-                At::Shape(shape) => {
-                    let parent = dotted(&path);
-                    let what = if matches!(shape, Shape::List(_)) { "a list" } else { "a single value" };
-                    return Err(PathFault {
-                        message: format!("`{parent}` is {what} and has no key `{name}`"),
-                    });
-                }
-            };
-            below = below.iter().flat_map(|table| children(table, &name)).collect();
-            path.push(format!("{name}{}", op.suffix()));
-            at = At::Shape(next);
+            }
+            At::Shape(Shape::Template) => parameters::canonical("create", name),
+            At::Shape(_) => name.to_owned(),
         }
-        Ok(path)
     }
 }
 
-fn existing<'a>(below: &[&'a RawTable]) -> impl Iterator<Item = &'a str> {
-    below
-        .iter()
-        .flat_map(|table| table.keys())
-        .map(|key| MergeOp::split(key).0)
-        .collect::<Vec<_>>()
-        .into_iter()
+/// One step of a path.
+pub(crate) struct Step<'a> {
+    pub(crate) name: String,
+    /// The suffix that the person wrote.
+    pub(crate) op: MergeOp,
+    /// The table that holds the key.
+    pub(crate) parent: At<'a>,
+    /// What the key holds.
+    pub(crate) shape: &'a Shape,
+}
+
+impl<'a> Target<'a> {
+    /// The keys that a path of segments means. Fields take their declared spelling; an entry that exists or
+    /// is registered is found whatever its case and joiners, so that a variable never makes a second one.
+    pub(crate) fn resolve(&self, segments: &[String]) -> Result<Vec<String>, PathFault> {
+        let steps = self.walk(segments)?;
+        Ok(steps.iter().map(|step| format!("{}{}", step.name, step.op.suffix())).collect())
+    }
+
+    /// Puts a text at a path; the last writer of a key wins.
+    fn put(
+        &self,
+        table: &mut RawTable,
+        segments: &[String],
+        text: &str,
+        origin: &Origin,
+    ) -> Result<(), PathFault> {
+        let mut steps = self.walk(segments)?;
+        // In a patch the operator of the last key goes into the merge map.
+        if let Some((root, intent)) = patch_intent(&mut steps) {
+            let mut path: Vec<String> = steps[..=root].iter().map(|step| step.name.clone()).collect();
+            let inside: Vec<&str> = steps[root + 1..].iter().map(|step| step.name.as_str()).collect();
+            path.extend([patch::MERGE_MAP.to_owned(), dotted(&inside)]);
+            insert(table, &path, intent, origin);
+        }
+        let path: Vec<String> =
+            steps.iter().map(|step| format!("{}{}", step.name, step.op.suffix())).collect();
+        insert(table, &path, text, origin);
+        Ok(())
+    }
+
+    /// As [`Target::resolve`], with what stands at each step.
+    pub(crate) fn walk(&self, segments: &[String]) -> Result<Vec<Step<'a>>, PathFault> {
+        let mut parent = At::Section(self.root);
+        let mut below = self.below.clone();
+        let mut steps: Vec<Step<'a>> = Vec::with_capacity(segments.len());
+        for segment in segments {
+            let (name, op) = MergeOp::split(segment);
+            let name = parent.canonical(name);
+            let (name, shape) = match parent {
+                At::Section(section) | At::Shape(Shape::Section(section)) => {
+                    let shape = section.shape(&name).unwrap_or(&Shape::Any);
+                    (name, shape)
+                }
+                At::Shape(Shape::Registry(registry)) => {
+                    let known = existing(&below).into_iter();
+                    let name = matching(&name, known.chain(registry.entries.keys().map(String::as_str)));
+                    let shape = registry.shape(&name);
+                    (name, shape)
+                }
+                At::Shape(Shape::Template) => (name, &Shape::Parameter),
+                At::Shape(shape @ (Shape::Any | Shape::Parameter | Shape::Patch)) => {
+                    (matching(&name, existing(&below).into_iter()), shape)
+                }
+                At::Shape(Shape::Map(value)) => (matching(&name, existing(&below).into_iter()), &**value),
+                At::Shape(shape) => {
+                    let path: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+                    let what = if matches!(shape, Shape::List(_)) { "a list" } else { "a single value" };
+                    let message = format!("`{}` is {what} and has no key `{name}`", dotted(&path));
+                    return Err(PathFault { message });
+                }
+            };
+            below = below.iter().flat_map(|table| children(table, &name)).collect();
+            steps.push(Step { name, op, parent, shape });
+            parent = At::Shape(shape);
+        }
+        Ok(steps)
+    }
+}
+
+fn existing<'a>(below: &[&'a RawTable]) -> Vec<&'a str> {
+    below.iter().flat_map(|table| table.keys()).map(|key| MergeOp::split(key).0).collect()
 }
 
 fn children<'a>(table: &'a RawTable, name: &str) -> impl Iterator<Item = &'a RawTable> {
@@ -142,15 +209,8 @@ pub(crate) fn environment(
     let mut table = RawTable::new();
     let mut put = |name: &str, segments: Vec<String>, text: &str, problems: &mut Vec<Problem>| {
         let origin = Origin::of(Layer::Environment, name);
-        match target.resolve(&segments) {
-            Ok(path) => insert(&mut table, &path, text, &origin),
-            Err(fault) => problems.push(Problem {
-                kind: ProblemKind::UnknownKey,
-                key: dotted(&segments),
-                message: fault.message,
-                origin,
-                hint: None,
-            }),
+        if let Err(fault) = target.put(&mut table, &segments, text, &origin) {
+            problems.push(fault.at(dotted(&segments), origin));
         }
     };
     for (name, value) in env.iter() {
@@ -247,15 +307,8 @@ pub(crate) fn key_values(
         let (key, value) = split_key_value(text)?;
         let origin = Origin::of(layer, text);
         let segments = split_path(key).ok_or_else(|| invalid_key(key))?;
-        match target.resolve(&segments) {
-            Ok(path) => insert(&mut table, &path, value, &origin),
-            Err(fault) => problems.push(Problem {
-                kind: ProblemKind::UnknownKey,
-                key: key.to_owned(),
-                message: fault.message,
-                origin,
-                hint: None,
-            }),
+        if let Err(fault) = target.put(&mut table, &segments, value, &origin) {
+            problems.push(fault.at(key.to_owned(), origin));
         }
     }
     Ok(table)

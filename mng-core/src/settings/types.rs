@@ -85,7 +85,7 @@ pub enum AgentTypeError {
     Circle { chain: Vec<String> },
     /// A child extends what its parent has in another shape.
     #[error("agent type `{name}`: {problem}")]
-    Mismatch { name: String, problem: Problem },
+    Mismatch { name: String, problem: Box<Problem> },
 }
 
 impl Explain for AgentTypeError {
@@ -158,7 +158,10 @@ pub fn resolve_agent_type(
         }
     }
     if let Some(mismatch) = findings.mismatches.first() {
-        return Err(AgentTypeError::Mismatch { name: name.to_owned(), problem: mismatch.to_problem() });
+        return Err(AgentTypeError::Mismatch {
+            name: name.to_owned(),
+            problem: Box::new(mismatch.to_problem()),
+        });
     }
     Ok(ResolvedType { base: base.name.clone(), chain, config: Value::Object(merged.to_json()) })
 }

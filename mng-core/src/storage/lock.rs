@@ -48,7 +48,10 @@ impl FileLock {
     /// # Errors
     /// [`LockError`] when the wait is over; an I/O error when the file cannot be opened.
     pub fn acquire(path: &Path, wait: Option<Duration>) -> Result<Self> {
-        let file = open(path)?;
+        Self::wait_for(open(path)?, path, wait)
+    }
+
+    fn wait_for(file: File, path: &Path, wait: Option<Duration>) -> Result<Self> {
         let start = Instant::now();
         loop {
             if try_lock(&file, path)? {
@@ -59,6 +62,17 @@ impl FileLock {
             }
             std::thread::sleep(POLL);
         }
+    }
+
+    /// As [`FileLock::acquire`], on a directory that exists: for files in places where a lock file of ours
+    /// would be litter.
+    ///
+    /// # Errors
+    /// As [`FileLock::acquire`].
+    pub fn acquire_dir(path: &Path, wait: Option<Duration>) -> Result<Self> {
+        let file = File::open(path)
+            .map_err(|error| Error::io(format!("open the directory `{}`", path.display()), error))?;
+        Self::wait_for(file, path, wait)
     }
 
     /// As [`FileLock::acquire`], without blocking the thread. `on_wait` is called once if somebody else

@@ -156,5 +156,7 @@ pub(super) fn known() -> KnownNames {
         commands: ["create", "list", "config", "plugin", "snapshot_create", "snapshot_list"]
             .map(Into::into)
             .into(),
+        parameters: [("create".to_owned(), vec!["type".to_owned(), "env".to_owned(), "connect".to_owned()])]
+            .into(),
     }
 }
