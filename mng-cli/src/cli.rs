@@ -193,5 +193,6 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
     waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
+    waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),
     waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"])),
 ];

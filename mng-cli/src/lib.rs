@@ -10,6 +10,7 @@
 //! ```
 
 mod args;
+mod attach;
 mod cli;
 mod commands;
 mod completion;

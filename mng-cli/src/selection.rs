@@ -216,3 +216,18 @@ pub(crate) async fn found_hosts(ctx: &Ctx, addresses: &[HostAddress]) -> Result<
     }
     Ok(hosts)
 }
+
+/// The agents that are marked to start when their host boots.
+///
+/// # Errors
+/// The hosts cannot be asked.
+pub(crate) async fn on_boot_agents(ui: &Ui, ctx: &Ctx) -> Result<Vec<ResolvedAgent>, Error> {
+    let all =
+        Selection { named: Vec::new(), is_all: true, filter: agent_filter(ctx, Filters::default()).await? };
+    let mut selected = select::select(ctx, &all).await?;
+    for warning in &selected.found.warnings {
+        ui.warning(warning);
+    }
+    selected.found.matches.retain(|agent| agent.record.start_on_boot);
+    Ok(selected.found.matches)
+}

@@ -54,5 +54,6 @@ pub(crate) mod label;
 pub(crate) mod limit;
 pub(crate) mod logs;
 pub(crate) mod rename;
+pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod version;

@@ -92,6 +92,11 @@ impl Out<'_> {
         self.console.log(LogLevel::Warn, &text.to_string());
     }
 
+    /// One of several targets failed, on standard error.
+    pub(crate) fn error(&mut self, text: fmt::Arguments<'_>) {
+        self.console.log(LogLevel::Error, &text.to_string());
+    }
+
     /// What is left over after a clean-up, on standard error; nothing when nothing is.
     pub(crate) fn failures(&mut self, failures: &[Failure]) -> io::Result<()> {
         if failures.is_empty() {

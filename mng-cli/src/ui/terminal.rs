@@ -68,6 +68,11 @@ impl Terminal {
         self.is_stdout && (self.is_stdin || has_controlling_terminal())
     }
 
+    /// tmux can take this terminal over: it needs both streams.
+    pub(crate) fn can_attach(&self) -> bool {
+        self.is_stdin && self.is_stdout
+    }
+
     /// A question can be asked although stdout may be redirected: it goes to stderr.
     pub(crate) fn can_ask(&self) -> bool {
         self.is_stderr && (self.is_stdin || has_controlling_terminal())

@@ -7,7 +7,7 @@ pub mod launch;
 pub mod message;
 pub mod probe;
 pub mod processes;
-mod readiness;
+pub mod readiness;
 pub mod stop;
 pub mod tmux;
 pub mod types;

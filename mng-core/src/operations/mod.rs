@@ -14,9 +14,11 @@ pub mod limit;
 pub mod list;
 pub mod logs;
 pub mod provision;
+mod relaunch;
 pub mod rename;
 pub mod resolve;
 pub mod select;
+pub mod start;
 pub mod stop;
 
 #[cfg(test)]

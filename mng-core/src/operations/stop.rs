@@ -99,10 +99,7 @@ async fn stop_group(
     let (mut stopped, mut failures) = (Vec::new(), Vec::new());
     for (record, result) in seen.iter().zip(done) {
         match result {
-            Ok(left) if left.is_empty() => {
-                events.info(format!("Stopped agent: {}", record.name));
-                stopped.push(record.name.to_string());
-            }
+            Ok(left) if left.is_empty() => stopped.push(record.name.to_string()),
             Ok(left) => failures.extend(left),
             Err(error) => failures.push(failure(&host, record, &error)),
         }
