@@ -191,6 +191,7 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     bare!("help", [], commands::help::HelpArgs, commands::help::run),
     waits!("label", [], commands::label::LabelArgs, commands::label::run),
     waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
+    waits!("list", ["ls"], commands::list::ListArgs, commands::list::run).own_templates(),
     waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
     waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),

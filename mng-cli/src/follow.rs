@@ -22,7 +22,7 @@ pub(crate) async fn until_interrupted(
     };
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = crate::frame::interrupted() => Ok(()),
         () = orphaned => Ok(()),
         result = work => result,
     }

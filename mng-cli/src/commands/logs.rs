@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::exit::{CliResult, ExitCode};
 use crate::follow::until_interrupted;
 use crate::selection::place_of;
-use crate::ui::{Format, Out, Render, Ui, to_json};
+use crate::ui::{Out, Render, Ui, to_json};
 
 /// List or print the log files of an agent or host
 ///
@@ -52,7 +52,7 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: LogsArgs) -> CliResult {
         ui.result(&Listing { target: place.name, log_files })?;
         return Ok(ExitCode::SUCCESS);
     };
-    if matches!(ui.format(), Format::Template(_)) {
+    if ui.has_template() {
         return Err(Error::hinted(
             ErrorClass::UserInput,
             "a log file has no fields for a template",
@@ -133,5 +133,31 @@ impl Render for Content {
 
     fn jsonl(&self) -> Vec<Value> {
         vec![to_json(self)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::testing::rendered;
+
+    #[test]
+    fn the_listing() {
+        let file = |name: &str, size| LogFile { name: name.into(), size, path: "/x".into() };
+        let listing =
+            Listing { target: "alpha".into(), log_files: vec![file("mng", 120), file("run.log", 0)] };
+        insta::assert_snapshot!(rendered(&listing), @r"
+        ---- stdout
+        Log files for alpha:
+          mng (120 bytes)
+          run.log (0 bytes)
+        ---- stderr
+        ");
+        insta::assert_snapshot!(to_json(&listing), @r#"{"target":"alpha","log_files":[{"name":"mng","size":120},{"name":"run.log","size":0}]}"#);
+        insta::assert_snapshot!(rendered(&Listing { log_files: Vec::new(), ..listing }), @r"
+        ---- stdout
+        No log files for alpha
+        ---- stderr
+        ");
     }
 }

@@ -52,6 +52,7 @@ pub(crate) mod exec;
 pub(crate) mod help;
 pub(crate) mod label;
 pub(crate) mod limit;
+pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod rename;
 pub(crate) mod start;

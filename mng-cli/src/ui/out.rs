@@ -82,6 +82,17 @@ impl Out<'_> {
         table.write(self.writer, self.table_width, self.has_colours)
     }
 
+    /// A part of a table that grows: the header only when it is the first part. Returns the widths, for the
+    /// next part to keep to with [`Table::least_widths`].
+    pub(crate) fn table_part(&mut self, table: &Table, is_first: bool) -> io::Result<Vec<usize>> {
+        let widths = table.widths(self.table_width);
+        if is_first {
+            table.write_header(self.writer, &widths, self.has_colours)?;
+        }
+        table.write_rows(self.writer, &widths, self.has_colours)?;
+        Ok(widths)
+    }
+
     /// A line on standard error, shown unless `-q`.
     pub(crate) fn note(&mut self, text: fmt::Arguments<'_>) {
         self.console.log(LogLevel::Info, &text.to_string());

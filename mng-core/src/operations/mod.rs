@@ -9,6 +9,7 @@ pub mod discover;
 pub mod edit;
 pub mod events;
 pub mod exec;
+pub mod gc;
 pub mod label;
 pub mod limit;
 pub mod list;

@@ -11,7 +11,7 @@ use crate::hosts::{AgentEntry, Host, fan_out};
 use crate::model::address::{AgentAddress, AgentOrHost, HostAddress, LOCAL_PROVIDER};
 use crate::model::error::{Error, Result};
 use crate::model::ids::{AgentId, HostId};
-use crate::model::names::ProviderName;
+use crate::model::names::{HostName, ProviderName};
 use crate::model::record::AgentRecord;
 use crate::model::state::HostState;
 use crate::plugins::Ctx;
@@ -397,12 +397,22 @@ fn is_on(address: &AgentAddress, host: &DiscoveredHost) -> bool {
 /// renamed to.
 #[must_use]
 pub fn is_host(address: &HostAddress, host: &DiscoveredHost) -> bool {
-    let is_here = host.provider.as_str() == LOCAL_PROVIDER;
-    address.provider.as_ref().is_none_or(|provider| *provider == host.provider)
+    is_host_of(address, &host.id, &host.name, &host.provider)
+}
+
+/// As [`is_host`].
+pub(super) fn is_host_of(
+    address: &HostAddress,
+    id: &HostId,
+    name: &HostName,
+    provider: &ProviderName,
+) -> bool {
+    let is_here = provider.as_str() == LOCAL_PROVIDER;
+    address.provider.as_ref().is_none_or(|wanted| wanted == provider)
         && address
             .host
             .as_ref()
-            .is_none_or(|wanted| wanted.matches(&host.name, &host.id) || (is_here && wanted.is_local_alias()))
+            .is_none_or(|wanted| wanted.matches(name, id) || (is_here && wanted.is_local_alias()))
 }
 
 #[cfg(test)]

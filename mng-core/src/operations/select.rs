@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::discover;
 use super::list::{self, AgentView, ListRequest};
 use super::resolve::{self, Resolution, ResolvedAgent};
@@ -36,6 +38,12 @@ impl AgentFilter {
         self.shorthand.is_empty() && self.expressions.is_empty()
     }
 
+    /// Whether there are expressions, which may ask for any field.
+    #[must_use]
+    pub fn has_expressions(&self) -> bool {
+        !self.expressions.is_empty()
+    }
+
     /// Which providers are worth asking.
     #[must_use]
     pub fn scope(&self) -> discover::Scope {
@@ -48,11 +56,16 @@ impl AgentFilter {
         if self.is_empty() {
             return true;
         }
-        let json = agent.to_json();
-        if !self.shorthand.matches(&json, now) {
+        self.keeps_json(&agent.to_json(), now, warnings)
+    }
+
+    /// As [`AgentFilter::keeps`], of the agent's JSON.
+    #[must_use]
+    pub fn keeps_json(&self, json: &Value, now: Time, warnings: &mut Vec<String>) -> bool {
+        if !self.shorthand.matches(json, now) {
             return false;
         }
-        let verdict = self.expressions.matches(&json, now);
+        let verdict = self.expressions.matches(json, now);
         warnings.extend(verdict.warnings);
         verdict.is_match
     }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::model::address::AgentAddress;
 use crate::model::error::{Error, Subject};
 use crate::model::ids::{AgentId, HostId};
 use crate::model::names::{HostName, ProviderName};
 use crate::model::record::AgentRecord;
 use crate::model::state::{ActivitySource, AgentState, HostState, IdleMode, WaitingReason};
 use crate::model::time::Time;
+use crate::operations::resolve::is_host_of;
 
 /// A host, with what was measured on it. Null: not measured.
 #[derive(Clone, Debug, Serialize)]
@@ -97,6 +99,17 @@ impl AgentView {
     #[must_use]
     pub fn key(&self) -> (HostId, AgentId) {
         (self.host.id.clone(), self.record.id.clone())
+    }
+
+    /// Whether an address means this agent.
+    #[must_use]
+    pub fn is_meant_by(&self, address: &AgentAddress) -> bool {
+        let host = &self.host;
+        address.agent.matches(&self.record.name, &self.record.id)
+            && address
+                .host
+                .as_ref()
+                .is_none_or(|wanted| is_host_of(wanted, &host.id, &host.name, &host.provider_name))
     }
 
     /// By creation time; then by name and id, so that the order never changes by itself.
