@@ -196,4 +196,5 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
     waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),
     waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"])),
+    waits!("why", [], commands::why::WhyArgs, commands::why::run),
 ];

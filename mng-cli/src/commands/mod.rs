@@ -58,3 +58,4 @@ pub(crate) mod rename;
 pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod version;
+pub(crate) mod why;

@@ -139,7 +139,7 @@ pub async fn hosts(ctx: &Ctx, scope: &Scope) -> Result<(Discovery, Vec<String>)>
 }
 
 /// Whether a person asked for this provider.
-fn is_configured(ctx: &Ctx, scope: &Scope, provider: &ProviderName) -> bool {
+pub(super) fn is_configured(ctx: &Ctx, scope: &Scope, provider: &ProviderName) -> bool {
     matches!(scope, Scope::Named(_))
         || provider.as_str() == LOCAL_PROVIDER
         || ctx.settings.providers().contains_key(provider.as_str())

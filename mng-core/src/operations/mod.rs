@@ -14,6 +14,7 @@ pub mod label;
 pub mod limit;
 pub mod list;
 pub mod logs;
+pub mod observe;
 pub mod provision;
 mod relaunch;
 pub mod rename;
@@ -21,6 +22,7 @@ pub mod resolve;
 pub mod select;
 pub mod start;
 pub mod stop;
+pub mod why;
 
 #[cfg(test)]
 mod fixture;

@@ -1,10 +1,242 @@
 //! What one provider has: its hosts, and on each host what one look saw.
 
-use crate::model::names::ProviderName;
-use crate::operations::list::{ListRequest, Part};
-use crate::plugins::Ctx;
+use std::sync::Arc;
 
-pub(super) async fn provider(ctx: &Ctx, request: &ListRequest, provider: ProviderName) -> Part {
-    let _ = (ctx, request, provider);
-    Part::default()
+use tokio::time::timeout;
+
+use super::view::{AgentView, Cpu, ErrorRow, HostView, IdleView, Resource};
+use super::{ListRequest, ListedHost, Part};
+use crate::agents::facts::{AgentFacts, HostFacts};
+use crate::agents::judge::judge;
+use crate::hosts::{Host, fan_out};
+use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::names::ProviderName;
+use crate::model::record::HostRecord;
+use crate::model::state::HostState;
+use crate::operations::discover::{ProviderFailure, is_configured, is_inaccessible};
+use crate::operations::observe::look;
+use crate::operations::resolve::DamagedAgent;
+use crate::plugins::{AgentMoment, Ctx};
+use crate::providers::{DiscoveredHost, HostResources, Provider, ProviderError};
+
+/// Everything that one provider has. Nothing here fails: what could not be seen is an error row.
+pub(super) async fn provider(ctx: &Ctx, request: &ListRequest, name: ProviderName) -> Part {
+    let mut part = Part::default();
+    let found = async {
+        let provider = ctx.provider(&name)?;
+        let hosts =
+            timeout(ctx.limits.probe, provider.discover_hosts()).await.map_err(|_| slow(ctx, &name))??;
+        Ok((provider, hosts))
+    };
+    let (provider, mut hosts) = match found.await {
+        Ok(found) => found,
+        Err(error) => {
+            part.fail(ctx, request, name, error);
+            return part;
+        }
+    };
+    hosts.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    let seen = fan_out(hosts.clone(), ctx.limits.parallel, ctx.limits.probe, |info| {
+        see(ctx, request, provider.as_ref(), info)
+    })
+    .await;
+    for (info, seen) in hosts.into_iter().zip(seen) {
+        match seen {
+            Ok(seen) => part.add(ctx, seen),
+            Err(error) => part.add_unseen(&info, error),
+        }
+    }
+    part.agents.sort_by(AgentView::listing_order);
+    part
+}
+
+fn slow(ctx: &Ctx, provider: &ProviderName) -> Error {
+    ProviderError::Unavailable {
+        provider: provider.clone(),
+        reason: format!("no answer within {} s", ctx.limits.probe.as_secs()),
+        remediation: None,
+    }
+    .into()
+}
+
+/// A host that was looked at, or that is not live and so has nothing to look at.
+struct SeenHost {
+    info: DiscoveredHost,
+    record: Result<HostRecord>,
+    resources: Option<Result<HostResources>>,
+    live: Option<(Host, HostFacts)>,
+}
+
+async fn see(
+    ctx: &Ctx,
+    request: &ListRequest,
+    provider: &dyn Provider,
+    info: DiscoveredHost,
+) -> Result<SeenHost> {
+    if info.state != HostState::Running {
+        let record = Ok(HostRecord::new(info.id.clone(), info.name.as_str()));
+        return Ok(SeenHost { info, record, resources: None, live: None });
+    }
+    let host = ctx.open_host(&info).await?;
+    let facts = look(ctx, &host, None, request.wants.usage).await?;
+    let record = host.read_record().await;
+    let resources = match request.wants.resources {
+        true => Some(provider.resources(&info).await),
+        false => None,
+    };
+    Ok(SeenHost { info, record, resources, live: Some((host, facts)) })
+}
+
+impl Part {
+    fn fail(&mut self, ctx: &Ctx, request: &ListRequest, provider: ProviderName, error: Error) {
+        let is_counted = is_configured(ctx, &request.scope, &provider);
+        if !is_counted {
+            tracing::debug!(%provider, %error, "provider passed over");
+        }
+        let told = Error::hinted(error.class(), error.to_string(), error.hint().unwrap_or_default());
+        self.failures.push(ProviderFailure {
+            provider: provider.clone(),
+            error: told,
+            is_configured: is_counted,
+        });
+        self.errors.push(ErrorRow {
+            is_provider_inaccessible: is_inaccessible(&error),
+            is_counted,
+            ..ErrorRow::new(error).of_provider(&provider)
+        });
+    }
+
+    fn add(&mut self, ctx: &Ctx, seen: SeenHost) {
+        let SeenHost { info, record, resources, live } = seen;
+        let mut view = HostView::unseen(&info);
+        let idle = match record {
+            Ok(record) => {
+                view.take_record(&record);
+                Arc::new(IdleView::of(&record))
+            }
+            Err(error) => {
+                self.errors.push(ErrorRow::new(error).of_provider(&info.provider).of_host(&info.id));
+                Arc::default()
+            }
+        };
+        match resources {
+            Some(Ok(resources)) => view.resource = Some(resource(resources)),
+            Some(Err(error)) => tracing::warn!(host = %info.address(), %error, "resources not read"),
+            None => {}
+        }
+        let Some((host, facts)) = live else {
+            self.hosts.push(ListedHost { view: Arc::new(view), host: None });
+            return;
+        };
+        view.take_facts(&facts);
+        let view = Arc::new(view);
+        for (id, error) in facts.damaged {
+            let told = Error::hinted(error.class(), error.to_string(), error.hint().unwrap_or_default());
+            self.errors.push(ErrorRow::new(told).of_provider(&info.provider).of_host(&info.id).of_agent(&id));
+            self.damaged.push(DamagedAgent { host: host.clone(), id, error });
+        }
+        let agents = facts.agents.into_iter().map(|facts| agent(ctx, &host, facts, &view, &idle));
+        self.agents.extend(agents);
+        self.hosts.push(ListedHost { view, host: Some(host) });
+    }
+
+    /// A live host that could not be looked at: what it has is unknown.
+    fn add_unseen(&mut self, info: &DiscoveredHost, error: Error) {
+        let mut view = HostView::unseen(info);
+        view.state = HostState::Unknown;
+        self.hosts.push(ListedHost { view: Arc::new(view), host: None });
+        let is_silent = matches!(
+            error.class(),
+            ErrorClass::HostConnection | ErrorClass::CommandTimeout | ErrorClass::ProviderUnavailable
+        );
+        let row = ErrorRow::new(error).of_provider(&info.provider).of_host(&info.id);
+        self.errors.push(ErrorRow { is_provider_inaccessible: is_silent, ..row });
+    }
+}
+
+fn agent(ctx: &Ctx, host: &Host, facts: AgentFacts, view: &Arc<HostView>, idle: &Arc<IdleView>) -> AgentView {
+    let judged = judge(&facts);
+    let mut reported = serde_json::Map::new();
+    for enabled in ctx.registry.enabled() {
+        let fields = enabled.plugin.agent_fields(ctx, AgentMoment { host, record: &facts.record });
+        if !fields.is_empty() {
+            reported.insert(enabled.descriptor.name.to_owned(), fields.into());
+        }
+    }
+    AgentView {
+        state: judged.state,
+        waiting_reason: judged.waiting_reason,
+        state_reason: Some(judged.reason),
+        state_age: judged.age.map(|age| age.as_secs_f64()),
+        pid: judged.pid,
+        cpu_seconds: facts.usage.map(|usage| usage.cpu.as_secs_f64()),
+        memory_bytes: facts.usage.map(|usage| usage.memory),
+        url: facts.url,
+        start_time: facts.activity.start,
+        user_activity_time: facts.activity.user,
+        agent_activity_time: facts.activity.agent,
+        seen_at: facts.at,
+        record: facts.record,
+        reported,
+        idle: Arc::clone(idle),
+        host: Arc::clone(view),
+    }
+}
+
+fn resource(seen: HostResources) -> Resource {
+    Resource {
+        cpu: Cpu { count: seen.cpu_count, frequency_ghz: seen.cpu_frequency_ghz },
+        memory_gb: seen.memory_gb,
+        disk_gb: seen.disk_gb,
+        gpu: None,
+    }
+}
+
+impl HostView {
+    /// What the provider says of a host.
+    fn unseen(info: &DiscoveredHost) -> Self {
+        Self {
+            id: info.id.clone(),
+            name: info.name.clone(),
+            provider_name: info.provider.clone(),
+            state: info.state,
+            image: None,
+            tags: info.tags.clone(),
+            boot_time: None,
+            uptime_seconds: None,
+            resource: None,
+            ssh: None,
+            snapshots: Vec::new(),
+            is_locked: None,
+            locked_time: None,
+            plugin: serde_json::Map::new(),
+            ssh_activity_time: None,
+            failure_reason: None,
+        }
+    }
+
+    fn take_record(&mut self, record: &HostRecord) {
+        self.image.clone_from(&record.image);
+        self.failure_reason.clone_from(&record.failure_reason);
+        self.plugin.clone_from(&record.plugin);
+        self.snapshots.clone_from(&record.snapshots);
+    }
+
+    fn take_facts(&mut self, facts: &HostFacts) {
+        self.boot_time = facts.boot_time;
+        self.uptime_seconds = facts.uptime.map(|uptime| uptime.as_secs_f64());
+        self.is_locked = Some(facts.is_locked);
+        self.locked_time = facts.locked_time;
+        self.ssh_activity_time = facts.ssh_activity;
+    }
+}
+
+impl IdleView {
+    fn of(record: &HostRecord) -> Self {
+        Self {
+            mode: Some(crate::model::state::IdleMode::of(&record.activity_sources)),
+            timeout_seconds: Some(record.idle_timeout_seconds),
+            sources: Some(record.activity_sources.clone()),
+        }
+    }
 }

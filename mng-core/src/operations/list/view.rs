@@ -275,6 +275,13 @@ impl ErrorRow {
 
     /// As [`ErrorRow::of_provider`].
     #[must_use]
+    pub fn of_agent(mut self, agent: &AgentId) -> Self {
+        self.subject.agent_id.get_or_insert_with(|| agent.to_string());
+        self
+    }
+
+    /// As [`ErrorRow::of_provider`].
+    #[must_use]
     pub fn of_host(mut self, host: &HostId) -> Self {
         self.subject.host_id.get_or_insert_with(|| host.to_string());
         self
