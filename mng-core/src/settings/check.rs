@@ -1,11 +1,12 @@
 //! Checks that look at the merged tree, and the wording of narrowing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::entries::ProviderBase;
 use super::known::KnownNames;
+use super::lift::fold;
 use super::merge::Loss;
 use super::parameters;
 use super::problem::{Problem, ProblemKind, dotted};
@@ -104,6 +105,7 @@ pub(crate) fn merged(
 ) {
     agent_types(tree, known, problems, warnings);
     providers(tree, problems);
+    near_siblings(tree, problems);
     if let Some(plugins) = registry(tree, "plugins").filter(|_| !known.plugins.is_empty()) {
         for (name, entry) in &plugins.entries {
             let names = known.plugins.iter().map(|plugin| plugin.name.as_str());
@@ -121,6 +123,30 @@ pub(crate) fn merged(
                 || known.commands.iter().any(|command| parameters::canonical_command(command) == *name);
             if !is_known && let Some(hint) = did_you_mean(name, &known.commands) {
                 warnings.push(format!("unknown command `{name}` in {} ({hint})", entry.node.origin));
+            }
+        }
+    }
+}
+
+/// As one file must not, two files together must not name `my-x` and `my_x`: an environment variable could
+/// not tell them apart, and most likely one is a typo.
+fn near_siblings(tree: &Table, problems: &mut Vec<Problem>) {
+    for name in ["agent_types", "providers", "plugins", "create_templates"] {
+        let mut seen: BTreeMap<String, (&str, &Node)> = BTreeMap::new();
+        for (entry, Entry { node, .. }) in registry(tree, name).into_iter().flat_map(|table| &table.entries) {
+            let Some((other, first)) = seen.insert(fold(entry), (entry, node)) else { continue };
+            // The layer that has both has been told already.
+            if first.origin.layer != node.origin.layer {
+                problems.push(Problem {
+                    kind: ProblemKind::Structure,
+                    key: format!("{name}.{entry}"),
+                    message: format!(
+                        "`{name}.{entry}` and `{name}.{other}` of {} differ only in spelling, which an environment variable cannot tell apart",
+                        first.origin
+                    ),
+                    origin: node.origin.clone(),
+                    hint: Some(format!("write `{other}` to mean the same, or choose another name")),
+                });
             }
         }
     }

@@ -15,8 +15,10 @@ use super::duration::{DurationText, Seconds};
 #[serde(default, deny_unknown_fields)]
 pub struct CoreSettings {
     /// Prefix of the names of tmux sessions, containers and apps. Changing it hides existing agents' sessions.
+    #[schemars(length(min = 1))]
     pub prefix: String,
     /// Data root on hosts; on this machine the directory of agents, lock and undo data.
+    #[schemars(length(min = 1))]
     pub default_host_dir: String,
     /// Variables that are unset when an agent's tmux session starts.
     pub unset_vars: Vec<String>,

@@ -302,10 +302,11 @@ impl<'a> Editor<'a> {
         let mut all = others.raw();
         all.push(raw);
         let root = self.known().root_shape(&all);
-        let mut lifter = Lifter::new(false);
+        let mut lifter = Lifter::new(others.is_lenient);
         let table = lifter.layer(raw, &root);
         let mut problems = lifter.problems;
-        let commands = table.get("commands").and_then(|node| node.data.table());
+        let commands = table.get("commands").filter(|_| !others.is_lenient);
+        let commands = commands.and_then(|node| node.data.table());
         for (command, entry) in commands.into_iter().flat_map(|table| &table.entries) {
             let Some(known) = self.known().parameters.get(command) else { continue };
             for (name, entry) in entry.node.data.table().into_iter().flat_map(|table| &table.entries) {

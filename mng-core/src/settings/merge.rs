@@ -204,3 +204,214 @@ fn forget_unset(table: &mut Table) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::settings::tree::{Layer, ListTraits};
+
+    fn origin() -> Origin {
+        Origin::of(Layer::User, "x")
+    }
+
+    fn list(items: Vec<u8>, traits: ListTraits) -> Data {
+        let items = items.into_iter().map(|item| Item { value: item.into(), origin: origin() }).collect();
+        Data::List(List { items, traits })
+    }
+
+    /// The shape of a key follows from its name, as it does from a schema: `l` list, `s` set, `r` list that
+    /// is only replaced, `v` value, `t` table.
+    fn entries(depth: u32) -> BoxedStrategy<Table> {
+        let name = if depth == 0 { "[lsrv][12]" } else { "[lsrvt][12]" };
+        proptest::collection::vec(
+            name.prop_flat_map(move |name| (Just(name.clone()), entry(&name, depth))),
+            0..5,
+        )
+        .prop_map(|entries| Table { entries: entries.into_iter().collect(), is_patch: false })
+        .boxed()
+    }
+
+    fn entry(name: &str, depth: u32) -> BoxedStrategy<Entry> {
+        let ops = prop_oneof![Just(MergeOp::Assign), Just(MergeOp::Force), Just(MergeOp::Extend)];
+        let items = proptest::collection::vec(0_u8..4, 0..4);
+        let lists = |is_set, is_replace_only| {
+            (ops.clone(), items.clone(), any::<bool>()).prop_map(move |(op, items, is_text)| {
+                let is_written_as_text = is_text && op != MergeOp::Extend;
+                let traits = ListTraits { is_set, is_replace_only, is_written_as_text, is_parameter: false };
+                Entry::new(op, list(items, traits), &origin())
+            })
+        };
+        let value = match &name[..1] {
+            "l" => lists(false, false).boxed(),
+            "s" => lists(true, false).boxed(),
+            "r" => lists(false, true).boxed(),
+            "v" => (any::<bool>(), 0_u8..4)
+                .prop_map(|(is_forced, value)| {
+                    let op = if is_forced { MergeOp::Force } else { MergeOp::Assign };
+                    Entry::new(op, Data::Scalar(value.into()), &origin())
+                })
+                .boxed(),
+            _ => (ops, entries(depth - 1))
+                .prop_map(|(op, table)| Entry::new(op, Data::Table(table), &origin()))
+                .boxed(),
+        };
+        let unset = Entry { is_reset: true, ..Entry::new(MergeOp::Force, Data::Unset, &origin()) };
+        prop_oneof![9 => value, 1 => Just(unset)].boxed()
+    }
+
+    fn over(lower: &Table, higher: &Table) -> (Table, Findings) {
+        let mut combined = lower.clone();
+        let mut findings = Findings::default();
+        combine_tables(&mut combined, higher.clone(), Guard::On, &mut Vec::new(), &mut findings);
+        (combined, findings)
+    }
+
+    /// Every list element and table key, with its path.
+    fn elements(table: &Table, path: &str, all: &mut Vec<(String, String)>) {
+        for (name, entry) in &table.entries {
+            let path = format!("{path}.{name}");
+            match &entry.node.data {
+                Data::List(list) => {
+                    all.extend(list.items.iter().map(|item| (path.clone(), item.value.to_string())));
+                }
+                Data::Table(inner) => elements(inner, &path, all),
+                Data::Scalar(_) => all.push((path, String::new())),
+                Data::Unset => {}
+            }
+        }
+    }
+
+    /// Makes every list and table an addition.
+    fn all_extend(table: &mut Table) {
+        table.entries.retain(|name, entry| !name.starts_with('r') && entry.node.data != Data::Unset);
+        for entry in table.entries.values_mut() {
+            if let Data::Table(inner) = &mut entry.node.data {
+                all_extend(inner);
+            }
+            if !matches!(entry.node.data, Data::Scalar(_)) {
+                entry.op = MergeOp::Extend;
+            }
+        }
+    }
+
+    fn has_assignment(table: &Table) -> bool {
+        table.entries.values().any(|entry| match &entry.node.data {
+            Data::Table(inner) => entry.op == MergeOp::Assign || has_assignment(inner),
+            _ => entry.op == MergeOp::Assign,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn combining_is_associative(a in entries(2), b in entries(2), c in entries(2)) {
+            let left = over(&over(&a, &b).0, &c).0;
+            let right = over(&a, &over(&b, &c).0).0;
+            prop_assert_eq!(left, right);
+        }
+
+        #[test]
+        fn an_empty_layer_changes_nothing(a in entries(2)) {
+            prop_assert_eq!(&over(&a, &Table::default()).0, &a);
+            prop_assert_eq!(&over(&Table::default(), &a).0, &a);
+        }
+
+        #[test]
+        fn shapes_that_agree_never_mismatch(a in entries(2), b in entries(2)) {
+            prop_assert!(over(&a, &b).1.mismatches.is_empty());
+        }
+
+        #[test]
+        fn only_plain_assignments_lose(a in entries(2), b in entries(2)) {
+            let losses = over(&a, &b).1.losses;
+            prop_assert!(losses.is_empty() || has_assignment(&b));
+        }
+
+        #[test]
+        fn additions_keep_all_there_was(a in entries(2), b in entries(2)) {
+            let mut b = b;
+            all_extend(&mut b);
+            let (combined, findings) = over(&a, &b);
+            prop_assert!(findings.losses.is_empty());
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            elements(&a, "", &mut before);
+            elements(&combined, "", &mut after);
+            prop_assert!(before.iter().all(|element| after.contains(element)));
+        }
+
+        #[test]
+        fn the_defaults_are_never_said_to_be_lost(defaults in entries(2), layer in entries(2)) {
+            let (_, findings) = merge_layers(&defaults, [layer]);
+            prop_assert!(findings.losses.is_empty());
+        }
+
+        #[test]
+        fn a_reported_loss_is_gone_and_an_unreported_one_is_not(a in entries(1), b in entries(1)) {
+            let (combined, findings) = over(&a, &b);
+            for loss in &findings.losses {
+                prop_assert!(!loss.lost.is_empty());
+                prop_assert!(a.at(&loss.path).is_some());
+            }
+            // A list that a plain, unatomic assignment replaced is reported if it lost an element.
+            for (name, entry) in a.entries.iter().filter(|(name, entry)| {
+                !name.starts_with('r') && entry.op != MergeOp::Extend
+            }) {
+                let (Data::List(old), Some(above)) = (&entry.node.data, b.entries.get(name)) else { continue };
+                let Data::List(written) = &above.node.data else { continue };
+                if above.op == MergeOp::Assign && !written.traits.is_written_as_text {
+                    let Some(Data::List(new)) = combined.get(name).map(|node| &node.data) else { continue };
+                    let kept = |item: &Item| new.items.iter().any(|other| other.value == item.value);
+                    let is_lossless = old.items.iter().all(kept);
+                    let is_reported = findings.losses.iter().any(|loss| loss.path == [name.clone()]);
+                    prop_assert_eq!(is_reported, !is_lossless);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_of_the_algebra() {
+        let traits = ListTraits::default();
+        let one = |op, items: &[u8]| Entry::new(op, list(items.to_vec(), traits), &origin());
+        let cell = |lower: Option<Entry>, higher: Entry| {
+            let mut table = Table::default();
+            if let Some(lower) = lower {
+                table.entries.insert("k".into(), lower);
+            }
+            let above = Table { entries: [("k".to_owned(), higher)].into_iter().collect(), is_patch: false };
+            let (combined, findings) = over(&table, &above);
+            let entry = &combined.entries["k"];
+            format!("{:?} {} lost {}", entry.op, entry.node.data.to_json(), findings.losses.len())
+        };
+        use MergeOp::{Assign, Extend, Force};
+        let rows = [
+            cell(None, one(Assign, &[2])),
+            cell(None, one(Force, &[2])),
+            cell(None, one(Extend, &[2])),
+            cell(Some(one(Assign, &[1])), one(Assign, &[2])),
+            cell(Some(one(Force, &[1])), one(Assign, &[2])),
+            cell(Some(one(Assign, &[1])), one(Force, &[2])),
+            cell(Some(one(Assign, &[1])), one(Extend, &[2])),
+            cell(Some(one(Force, &[1])), one(Extend, &[2])),
+            cell(Some(one(Extend, &[1])), one(Assign, &[2])),
+            cell(Some(one(Extend, &[1])), one(Force, &[2])),
+            cell(Some(one(Extend, &[1])), one(Extend, &[2])),
+            cell(Some(one(Assign, &[1, 1])), one(Assign, &[1])),
+        ];
+        insta::assert_snapshot!(rows.join("\n"), @"
+        Assign [2] lost 0
+        Force [2] lost 0
+        Extend [2] lost 0
+        Assign [2] lost 1
+        Assign [2] lost 1
+        Force [2] lost 0
+        Assign [1,2] lost 0
+        Force [1,2] lost 0
+        Assign [2] lost 0
+        Force [2] lost 0
+        Extend [1,2] lost 0
+        Assign [1] lost 0
+        ");
+    }
+}

@@ -167,6 +167,10 @@ fn an_edit_that_would_break_the_file_is_refused() {
     world.set(Project, "prefix", "ok-").expect("an old problem does not stop a good edit");
     world.unset(Project, "bogus").unwrap();
     assert_eq!(world.load().unwrap().core.prefix, "ok-");
+    let mut world = world;
+    world.set_env("MNG_ALLOW_UNKNOWN_CONFIG", "true");
+    world.set(Project, "bogus", "1").expect("unknown keys are ignored, so they may be written");
+    assert!(world.set(Project, "headless", "maybe").is_err());
 }
 
 #[test]

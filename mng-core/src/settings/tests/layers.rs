@@ -78,6 +78,19 @@ fn the_defaults_are_extended_but_never_narrowed() {
 }
 
 #[test]
+fn null_unsets_entries_and_fields_of_lower_layers() {
+    let mut world = World::new();
+    world.user(
+        "pager = \"more\"\n[agent_types.a]\nparent_type = \"command\"\ncommand = \"ls\"\nenv = [\"A=1\"]\n",
+    );
+    let settings = world.load_with(&["agent_types.a=null", "pager=null"]).unwrap();
+    assert!(settings.agent_types().is_empty());
+    assert_eq!(settings.core.pager, None);
+    world.set_env("MNG__AGENT_TYPES__A__ENV", "null");
+    assert_eq!(world.value("agent_types.a"), json!({"parent_type": "command", "command": "ls"}));
+}
+
+#[test]
 fn the_last_repeated_setting_wins() {
     let world = World::new();
     let settings = world.load_with(&["prefix=a-", "prefix__assign=b-", "prefix=c-"]).unwrap();

@@ -65,7 +65,7 @@ fn wrong_values_name_key_value_and_what_was_expected() {
         world.user(text);
         world.failure()
     };
-    assert_snapshot!(failure("prefix = 5\n"), @"`prefix` is 5, expected a text (in `~/.mng/profiles/p/settings.toml:1`)");
+    assert_snapshot!(failure("prefix = 5\n"), @"`prefix` is 5, expected a text that is not empty (in `~/.mng/profiles/p/settings.toml:1`)");
     assert_snapshot!(failure("logging = 3\n"), @"`logging` is 3, expected a table (in `~/.mng/profiles/p/settings.toml:1`)");
     assert_snapshot!(failure("unset_vars = { a = 1 }\n"), @r#"`unset_vars` is {"a":1}, expected a list (in `~/.mng/profiles/p/settings.toml:1`)"#);
     assert_snapshot!(failure("implicit_providers = \"usd\"\n"), @r#"
@@ -97,6 +97,12 @@ fn two_spellings_of_one_key_are_refused() {
     `unset_vars` and `unset_vars__assign` stand in the same table (in `~/.mng/profiles/p/settings.toml:1`)
       hint: keep one of them
     ");
+    world.project("[providers.MY_BOX]\n");
+    assert_snapshot!(failure("[providers.my-box]\n"), @"
+    `providers.MY_BOX` and `providers.my-box` of `~/.mng/profiles/p/settings.toml:1` differ only in spelling, which an environment variable cannot tell apart (in `~/proj/.mng/settings.toml:1`)
+      hint: write `my-box` to mean the same, or choose another name
+    ");
+    world.project("");
     assert_snapshot!(failure("[providers.my-box]\n[providers.my_box]\n"), @"
     `providers` has both `my-box` and `my_box`, which an environment variable cannot tell apart (in `~/.mng/profiles/p/settings.toml:2`)
       hint: rename one of them
