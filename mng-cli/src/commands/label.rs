@@ -24,9 +24,6 @@ use crate::ui::{Out, Render, Ui};
     after_help = "$ mng label alpha -l priority=high\n\nTake a label off every agent:\n$ mng label --all --remove priority\n\nSee also: list, archive"
 )]
 pub(crate) struct LabelArgs {
-    #[command(flatten)]
-    targets: TargetArgs,
-
     /// A label to set; repeatable
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = key_value)]
     label: Vec<(String, String)>,
@@ -38,6 +35,9 @@ pub(crate) struct LabelArgs {
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    targets: TargetArgs,
 }
 
 /// `KEY=VALUE`, both trimmed.

@@ -31,9 +31,6 @@ pub(crate) struct LimitArgs {
     #[arg(value_name = "AGENT")]
     agents: Vec<String>,
 
-    #[command(flatten)]
-    select: SelectArgs,
-
     /// A host, by name, id or address; repeatable
     #[arg(long, value_name = "HOST", help_heading = "Targets")]
     host: Vec<HostAddress>,
@@ -76,6 +73,9 @@ pub(crate) struct LimitArgs {
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    select: SelectArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -25,9 +25,6 @@ use crate::ui::{Out, Render, Ui};
     after_help = "$ mng start alpha\n\nEverything that was marked for it, after a reboot:\n$ mng start --on-boot\n\nSee also: stop, connect"
 )]
 pub(crate) struct StartArgs {
-    #[command(flatten)]
-    targets: TargetArgs,
-
     /// Every agent that is marked `start-on-boot`
     #[arg(long, conflicts_with_all = ["agents", "agent", "all", "stdin"], help_heading = "Targets")]
     on_boot: bool,
@@ -57,6 +54,9 @@ pub(crate) struct StartArgs {
     /// Say what would be started, and start nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    targets: TargetArgs,
 }
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StartArgs) -> CliResult {

@@ -24,12 +24,6 @@ use crate::ui::{Out, Render, Ui};
     after_help = "$ mng stop alpha beta\n\nStop everything and hide it from `list --active`:\n$ mng stop --all --archive\n\nSee also: start, destroy, archive"
 )]
 pub(crate) struct StopArgs {
-    #[command(flatten)]
-    targets: TargetArgs,
-
-    #[command(flatten)]
-    sessions: SessionArgs,
-
     /// Also hide the agents from `mng list --active`
     #[arg(long)]
     archive: bool,
@@ -41,6 +35,12 @@ pub(crate) struct StopArgs {
     /// Say what would be stopped, and stop nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    targets: TargetArgs,
+
+    #[command(flatten)]
+    sessions: SessionArgs,
 }
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
