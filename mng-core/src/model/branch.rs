@@ -90,6 +90,18 @@ impl BranchSpec {
         self.base.is_some()
     }
 
+    /// The branch or commit to start from, if the person named one.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref()
+    }
+
+    /// Whether another agent name would give another branch.
+    #[must_use]
+    pub fn depends_on_name(&self) -> bool {
+        self.new.as_ref().is_some_and(|pattern| pattern.contains('*'))
+    }
+
     /// The spec for an agent of this name.
     ///
     /// # Errors

@@ -11,15 +11,20 @@ use crate::model::error::Result;
 use crate::model::record::AgentRecord;
 use crate::plugins::Ctx;
 
+/// What there is to know of an agent's type, also if this mng does not have it.
+pub(super) fn traits(ctx: &Ctx, record: &AgentRecord) -> TypeTraits {
+    match ctx.agent_type(&record.agent_type) {
+        Ok(agent_type) => TypeTraits::of(agent_type.as_ref(), record),
+        Err(_) => TypeTraits::unknown(record),
+    }
+}
+
 /// What an agent is doing now.
 ///
 /// # Errors
 /// Its host cannot be looked at.
 pub(super) async fn judgement(ctx: &Ctx, host: &Host, record: &AgentRecord) -> Result<Judgement> {
-    let traits = |record: &AgentRecord| match ctx.agent_type(&record.agent_type) {
-        Ok(agent_type) => TypeTraits::of(agent_type.as_ref(), record),
-        Err(_) => TypeTraits::unknown(record),
-    };
+    let traits = |record: &AgentRecord| traits(ctx, record);
     let request = ProbeRequest {
         agents: Some(slice::from_ref(&record.id)),
         usage: false,

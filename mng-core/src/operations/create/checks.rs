@@ -5,11 +5,15 @@ use super::request::CreateRequest;
 use crate::agents::types::TypeCapabilities;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::AgentTypeName;
+use crate::model::record::AgentRecord;
+use crate::plugins::Ctx;
 
 /// Options that say how a host is made.
-const NEW_HOST_OPTIONS: [&str; 15] = [
+const NEW_HOST_OPTIONS: [&str; 17] = [
     "build-arg",
+    "build-args",
     "start-arg",
+    "start-args",
     "snapshot",
     "image",
     "authorized-key",
@@ -106,6 +110,24 @@ pub(super) fn type_options(
         return Err(Error::input(message, "leave it out"));
     }
     Ok(())
+}
+
+/// An agent that is used again has to be of the type that the person typed.
+///
+/// # Errors
+/// It is of another one.
+pub(super) fn same_type(ctx: &Ctx, request: &CreateRequest, record: &AgentRecord) -> Result<()> {
+    let Some(typed) = request.agent.agent_type.as_ref().filter(|_| request.is_typed("type")) else {
+        return Ok(());
+    };
+    let (typed, recorded) = (ctx.canonical_type(typed), ctx.canonical_type(&record.agent_type));
+    if typed == recorded {
+        return Ok(());
+    }
+    Err(Error::input(
+        format!("agent `{}` exists and is of type `{recorded}`, not `{typed}`", record.name),
+        "leave the type out, or choose another name",
+    ))
 }
 
 fn usage(message: impl Into<String>, hint: impl Into<String>) -> Error {

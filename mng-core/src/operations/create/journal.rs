@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hosts::work_dir::Claim;
 use crate::hosts::{Host, HostLock};
 use crate::model::error::{Error, Result};
 use crate::model::ids::AgentId;
 use crate::model::names::AgentName;
-use crate::model::record::TransferMode;
 use crate::model::time::Time;
 
 /// What a create is about to make: everything that has to go if it does not finish.
@@ -22,21 +22,9 @@ pub struct JournalEntry {
     pub pid: u32,
     /// When the create began.
     pub start_time: Time,
-    pub transfer_mode: TransferMode,
-    /// The work dir, if this create makes it; it did not exist before.
-    #[serde(default)]
-    pub work_dir: Option<PathBuf>,
-    /// The repository that a worktree belongs to, and the branch.
-    #[serde(default)]
-    pub repository: Option<PathBuf>,
-    /// The branch, if this create makes it; it did not exist before.
-    #[serde(default)]
-    pub branch: Option<String>,
-    /// The commit that the branch starts at.
-    #[serde(default)]
-    pub base_commit: Option<String>,
-    /// The clone of a git URL that this create made as its source.
-    #[serde(default)]
+    /// Work dir and branch, if this create makes them; neither existed before.
+    pub work_dir: Option<Claim>,
+    /// The clone of a git URL that this create took as its source.
     pub source_clone: Option<PathBuf>,
 }
 
@@ -87,9 +75,7 @@ pub async fn entries(host: &Host, _lock: &HostLock) -> Result<Vec<JournalEntry>>
         let Some(bytes) = host.transport.read(&path).await? else { continue };
         match serde_json::from_slice::<JournalEntry>(&bytes) {
             Ok(entry) => found.push(entry),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "unreadable journal entry left alone")
-            }
+            Err(error) => tracing::warn!(path = %path.display(), %error, "unreadable journal entry left alone"),
         }
     }
     Ok(found)

@@ -98,6 +98,17 @@ fn provisioning(name: &AgentTypeName, config: Value, cwd: &Path) -> Result<Provi
     })
 }
 
+/// What a type sets up for every agent; nothing, if this mng does not have the type.
+///
+/// # Errors
+/// Its configuration is malformed.
+pub(crate) fn provisioning_of(ctx: &Ctx, name: &AgentTypeName, cwd: &Path) -> Result<Provisioning> {
+    match ctx.resolve_type(&ctx.canonical_type(name)) {
+        Ok(resolved) => provisioning(name, resolved.config, cwd),
+        Err(_) => Ok(Provisioning::default()),
+    }
+}
+
 /// Every type that a person can name.
 pub(super) fn known_types(ctx: &Ctx) -> Vec<String> {
     let mut known: Vec<String> = ctx.registry.agent_types().map(|def| def.name.to_owned()).collect();

@@ -202,6 +202,13 @@ async fn clone(
     }
 }
 
+/// Removes a clone that will not be used.
+pub(super) async fn discard(source: &Source) {
+    if let Some(clone) = &source.clone {
+        let _ = source.host.transport.remove_tree(&clone.staged).await;
+    }
+}
+
 fn is_plain(name: &str) -> bool {
     name.parse::<crate::model::names::AgentName>().is_ok()
 }

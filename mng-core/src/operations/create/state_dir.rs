@@ -1,0 +1,54 @@
+//! An agent's state dir: assembled where nobody looks and renamed into place, so that no program ever sees
+//! an agent without its record.
+
+use super::journal::JournalEntry;
+use crate::hosts::{Host, HostLock, record_bytes};
+use crate::model::env_file::EnvVars;
+use crate::model::error::Result;
+use crate::model::record::AgentRecord;
+use crate::model::time::Time;
+use crate::storage::fault;
+
+/// Event streams that exist from the start, so that followers can attach before the first event.
+const STREAMS: [&str; 2] = ["events/services/events.jsonl", "events/requests/events.jsonl"];
+
+/// Makes the state dir of a new agent, with its record, its environment and the CREATE activity.
+///
+/// # Errors
+/// The state dir cannot be written; what was written of it is the journal entry's to remove.
+pub(super) async fn make(
+    host: &Host,
+    _lock: &HostLock,
+    entry: &JournalEntry,
+    record: &AgentRecord,
+    env: &EnvVars,
+) -> Result<()> {
+    let transport = &host.transport;
+    let staging = entry.staging_dir(host);
+    // Only with an explicit id can something be left there of an earlier run.
+    if transport.stat(&staging).await?.is_some() {
+        transport.remove_tree(&staging).await?;
+    }
+    transport.write(&staging.join("data.json"), &record_bytes(record)?, 0o600).await?;
+    fault::point("create.record_staged");
+    transport.write_volatile(&staging.join("env"), env.render().as_bytes(), 0o600).await?;
+    let activity = serde_json::json!({
+        "time": Time::now().timestamp().as_millisecond(),
+        "agent_id": record.id,
+        "agent_name": record.name,
+    });
+    transport
+        .write_volatile(&staging.join("activity/create"), activity.to_string().as_bytes(), 0o600)
+        .await?;
+    for stream in STREAMS {
+        transport.write_volatile(&staging.join(stream), b"", 0o600).await?;
+    }
+    for dir in ["logs", "commands"] {
+        transport.create_dir(&staging.join(dir)).await?;
+    }
+    transport.create_dir(&host.layout.agents()).await?;
+    fault::point("create.state_dir_staged");
+    transport.rename(&staging, &host.layout.agent(&record.id)).await?;
+    fault::point("create.record");
+    Ok(())
+}
