@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::progress;
+use crate::agents::await_ready;
 use crate::agents::facts::TypeTraits;
 use crate::agents::message::{MessageRequest, send_message as send};
-use crate::agents::await_ready;
 use crate::hosts::Host;
 use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Explain, Result, Subject};

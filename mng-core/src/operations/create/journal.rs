@@ -75,7 +75,9 @@ pub async fn entries(host: &Host, _lock: &HostLock) -> Result<Vec<JournalEntry>>
         let Some(bytes) = host.transport.read(&path).await? else { continue };
         match serde_json::from_slice::<JournalEntry>(&bytes) {
             Ok(entry) => found.push(entry),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "unreadable journal entry left alone"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "unreadable journal entry left alone")
+            }
         }
     }
     Ok(found)

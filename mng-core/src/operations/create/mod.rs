@@ -96,17 +96,10 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
 }
 
 /// Makes the agent and starts it, under the host's lock. An error has been undone already.
-async fn make<'e>(
-    ctx: &Ctx,
-    prepared: &Prepared,
-    events: &'e Events,
-    cancel: &Cancel,
-) -> Result<Built<'e>> {
+async fn make<'e>(ctx: &Ctx, prepared: &Prepared, events: &'e Events, cancel: &Cancel) -> Result<Built<'e>> {
     let host = &prepared.host;
-    let mut made = Made {
-        entry: None,
-        staged_clone: prepared.source.clone.as_ref().map(|clone| clone.staged.clone()),
-    };
+    let mut made =
+        Made { entry: None, staged_clone: prepared.source.clone.as_ref().map(|clone| clone.staged.clone()) };
     finish::tell_plan(events, prepared.mode != TransferMode::None);
     let step = progress::begin(events, progress::PREPARING);
     let lock = match cancel.race(host.lock(None, events)).await {

@@ -12,12 +12,12 @@ use super::transfer::{self, TransferFacts};
 use super::{checks, target};
 use crate::hosts::git::{self, Git};
 use crate::hosts::{Host, work_dir};
+use crate::model::cancel::Cancel;
 use crate::model::env_file::EnvVars;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::event::Events;
 use crate::model::record::TransferMode;
 use crate::model::window::window_names;
-use crate::model::cancel::Cancel;
 use crate::operations::provision;
 use crate::plugins::{BeforeCreate, Ctx};
 
@@ -81,7 +81,11 @@ pub(super) async fn prepare(
     let labels = labels::labels(
         &LabelFacts {
             project: request.agent.project.as_deref(),
-            source_project: source.agent.as_ref().and_then(|agent| agent.labels.get("project")).map(String::as_str),
+            source_project: source
+                .agent
+                .as_ref()
+                .and_then(|agent| agent.labels.get("project"))
+                .map(String::as_str),
             origin: origin.as_deref(),
             source: Some(source.root(mode)).filter(|_| source.clone.is_none()),
         },
@@ -182,9 +186,7 @@ async fn fit(
             }
             work_dir::base_commit(&source.host, repo, branch.base()).await.map(Some)
         },
-        async {
-            if has_to_be_clean { work_dir::check_clean(&source.host, repo).await } else { Ok(()) }
-        },
+        async { if has_to_be_clean { work_dir::check_clean(&source.host, repo).await } else { Ok(()) } },
     )?;
     Ok(Fitted { mode, work_dir, base_commit, origin })
 }

@@ -1,10 +1,10 @@
 //! `--reuse`: an agent of that name is used instead of refused.
 
+use super::CreateReport;
 use super::checks;
 use super::finish::{self, Finish};
 use super::progress;
 use super::request::CreateRequest;
-use super::CreateReport;
 use crate::hosts::HostLock;
 use crate::model::address::{AgentAddress, NameOrId};
 use crate::model::cancel::Cancel;

@@ -33,10 +33,13 @@ impl Made {
         self.discard_clone(host, events).await;
         let Some(mut entry) = self.entry.clone() else { return };
         // An empty directory that a person had made is filled by now, and by nobody but this run.
-        let person_dir = entry.work_dir.as_mut().filter(|claim| !claim.is_fresh && claim.mode != TransferMode::None).map(|claim| {
-            claim.is_fresh = true;
-            claim.path.clone()
-        });
+        let person_dir =
+            entry.work_dir.as_mut().filter(|claim| !claim.is_fresh && claim.mode != TransferMode::None).map(
+                |claim| {
+                    claim.is_fresh = true;
+                    claim.path.clone()
+                },
+            );
         if let Err(error) = undo(ctx, host, lock, &entry, events).await {
             events.warning(format!("could not take back agent `{}`: {error}", entry.name));
         }

@@ -98,8 +98,7 @@ async fn resolve(
     cancel: &Cancel,
 ) -> Result<Changes> {
     let options = &request.agent;
-    let has_new_command =
-        options.command.is_some() || !options.args.is_empty() || request.is_typed("type");
+    let has_new_command = options.command.is_some() || !options.args.is_empty() || request.is_typed("type");
     let kind = if has_new_command {
         let mut wanted = request.clone();
         if !request.is_typed("type") && options.command.is_none() {
@@ -180,7 +179,10 @@ async fn plan(
     let source = find_source(ctx, request, host, record, mode, events, cancel).await?;
     if source.host.info.id != host.info.id {
         return Err(Error::input(
-            format!("the source is on host `{}` and the agent on `{}`", source.host.info.name, host.info.name),
+            format!(
+                "the source is on host `{}` and the agent on `{}`",
+                source.host.info.name, host.info.name
+            ),
             "give a source on the agent's host with `--from`",
         ));
     }
@@ -343,10 +345,9 @@ fn amend(request: &CreateRequest, changes: &Changes, record: &mut AgentRecord) -
     if let Some(timeout) = options.ready_timeout {
         record.ready_timeout_seconds = timeout.as_secs_f64();
     }
-    for (new, old) in [
-        (options.tmux.width, &mut record.tmux.width),
-        (options.tmux.height, &mut record.tmux.height),
-    ] {
+    for (new, old) in
+        [(options.tmux.width, &mut record.tmux.width), (options.tmux.height, &mut record.tmux.height)]
+    {
         *old = new.or(*old);
     }
     if options.tmux.window_size.is_some() {
