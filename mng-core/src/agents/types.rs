@@ -58,6 +58,12 @@ pub trait AgentType: Send + Sync + fmt::Debug {
         record.command.clone()
     }
 
+    /// What of an agent's state dir outlives the agent beside its transcripts, relative to it: the program's
+    /// own conversations.
+    fn kept_items(&self) -> Vec<std::path::PathBuf> {
+        Vec::new()
+    }
+
     /// Marker files under `A` that the probe reads for [`TypeCapabilities::tracks_activity`] types: the
     /// one that exists while a person must decide something.
     fn blocked_marker(&self) -> Option<&'static str> {

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod completion_cache;
 pub mod connect;
 pub mod create;
+pub mod destroy;
 pub mod discover;
 pub mod edit;
 pub mod events;
@@ -21,6 +22,7 @@ pub mod rename;
 pub mod resolve;
 pub mod select;
 pub mod start;
+pub mod states;
 pub mod stop;
 pub mod why;
 

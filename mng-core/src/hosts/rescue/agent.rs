@@ -89,6 +89,15 @@ async fn env_names(host: &Host, record: &AgentRecord) -> Result<Vec<String>> {
     Ok(vars.iter().map(|(name, _)| name).filter(|name| !BUILT_IN.contains(name)).map(str::to_owned).collect())
 }
 
+/// Copies a file or a tree of this machine, private to the person. A symlink is copied as one.
+///
+/// # Errors
+/// Something could not be copied; the rest is.
+pub(crate) async fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (from.to_path_buf(), to.to_path_buf());
+    blocking("copy the agent's files", move || copy(&from, &to)).await
+}
+
 /// A file or a tree, private to the person. A symlink is copied as one.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(from)?;

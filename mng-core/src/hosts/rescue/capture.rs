@@ -72,6 +72,15 @@ impl View {
             && self.status.branch.is_some()
     }
 
+    pub(super) fn into_glance(self) -> super::Glance {
+        let untracked = self.status.entries.iter().filter(|entry| entry.kind == EntryKind::Untracked).count();
+        super::Glance {
+            changed_files: self.status.entries.len() - untracked + self.hidden.len(),
+            untracked_files: untracked,
+            lost: self.choice.lost,
+        }
+    }
+
     pub(super) fn head(&self) -> Option<&str> {
         self.repo.head_commit.as_deref()
     }

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use error::WorkDirError;
-pub use retire::{BranchFate, Ownership, RetireRequest, Retired, WorkDirFate, orphans, release, retire};
+pub use retire::{
+    BranchFate, Ownership, RetireRequest, Retired, WorkDirFate, fate, orphans, release, retire,
+};
 pub use update::{UpdatePlan, update};
 
 use super::git::{self, Git, RepoInfo, Status, StatusRequest};

@@ -182,6 +182,14 @@ pub async fn orphans(host: &Host, _lock: &HostLock) -> Result<Vec<PathBuf>> {
     Ok(registered.into_iter().filter(|dir| !used.iter().any(|work_dir| work_dir.starts_with(dir))).collect())
 }
 
+/// What [`retire()`] would do with the work dir, as things are now.
+///
+/// # Errors
+/// The host's record or the agents directory cannot be read.
+pub async fn fate(host: &Host, request: &RetireRequest<'_>) -> Result<WorkDirFate> {
+    judge(host, request).await
+}
+
 /// Whether the work dir may go.
 async fn judge(host: &Host, request: &RetireRequest<'_>) -> Result<WorkDirFate> {
     let path = request.work_dir;
