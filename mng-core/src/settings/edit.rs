@@ -321,12 +321,7 @@ impl<'a> Editor<'a> {
 }
 
 /// A parameter that the command does not have.
-pub(super) fn unknown_parameter(
-    command: &str,
-    name: &str,
-    origin: &Origin,
-    known: &[String],
-) -> Option<Problem> {
+fn unknown_parameter(command: &str, name: &str, origin: &Origin, known: &[String]) -> Option<Problem> {
     let is_known = name == "default_subcommand"
         || known.iter().any(|other| other == name)
         || super::parameters::is_translated(command, name);

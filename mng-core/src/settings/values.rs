@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::active::ConfiguredProvider;
-use super::edit::unknown_parameter;
 use super::entries::{PluginBase, ProviderBase};
 use super::load::Settings;
 use super::parameters::{self, CommandParam, Ranked};
-use super::problem::{Problem, SettingsError, split_path};
+use super::problem::split_path;
 use super::tree::{Data, Layer, MergeOp, Origin, Table};
 use super::types::AgentTypeEntries;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -90,25 +89,6 @@ impl Settings {
             })
             .collect();
         if command == "create" { parameters::translate_create(params) } else { params }
-    }
-
-    /// Checks the parameters that the settings give to a command against its options, long with `_` for
-    /// `-`. Only the command that runs is checked: older programs ignored such keys, and a file may be
-    /// shared with a fuller build. Returns warnings in lenient mode.
-    ///
-    /// # Errors
-    /// A [`SettingsError`] with every unknown parameter.
-    pub fn check_params(&self, command: &str, options: &[String]) -> Result<Vec<String>> {
-        let command = parameters::canonical_command(command);
-        let unknown = self
-            .command_params(&command)
-            .into_iter()
-            .filter_map(|param| unknown_parameter(&command, &param.name, &param.origin, options));
-        let problems: Vec<Problem> = unknown.collect();
-        if self.sources.is_lenient {
-            return Ok(problems.iter().map(|problem| format!("{problem}; it is ignored")).collect());
-        }
-        if problems.is_empty() { Ok(Vec::new()) } else { Err(SettingsError { problems }.into()) }
     }
 
     /// The names of the create templates.

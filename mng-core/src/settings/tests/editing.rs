@@ -510,17 +510,3 @@ fn the_reference_lists_every_key() {
     create_templates (table) {} - Named sets of `create` options, chosen with `--template`.
     "#);
 }
-
-#[test]
-fn unknown_parameters_are_an_error_of_their_command() {
-    let world = World::new();
-    world.user("[commands.create]\nconect = false\n[commands.list]\nlimt = 3\n");
-    let settings = world.load().unwrap();
-    let options = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let error = settings.check_params("create", &options(&["connect", "type"])).unwrap_err();
-    assert_snapshot!(shown(&error), @"
-    `mng create` has no option for `commands.create.conect` (in `~/.mng/profiles/p/settings.toml:2`)
-      hint: did you mean `connect`?
-    ");
-    assert!(settings.check_params("list", &options(&["limt"])).unwrap().is_empty());
-}
