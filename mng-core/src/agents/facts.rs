@@ -99,6 +99,14 @@ pub struct LaunchFacts {
     pub is_alive: Seen<bool>,
 }
 
+/// A process in the agent's pane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeProcess {
+    pub pid: i32,
+    /// The program's name: at most 15 bytes on Linux.
+    pub name: Box<str>,
+}
+
 /// When the marker files of a turn were written, if they exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Markers {
@@ -137,9 +145,8 @@ pub struct AgentFacts {
     /// Another agent's session has the name that this agent's would have.
     pub name_taken_by: Option<AgentId>,
     pub launch: Option<LaunchFacts>,
-    /// Pid and name of the pane's process and of all that descends from it, breadth first; `None` if nothing
-    /// depended on it.
-    pub tree: Option<Seen<Vec<(i32, Box<str>)>>>,
+    /// The pane's process and all that descends from it, breadth first; `None` if nothing depended on it.
+    pub tree: Option<Seen<Vec<TreeProcess>>>,
     pub markers: Markers,
     pub activity: Activity,
     /// `A/status/url`, as some process of the host wrote it.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::cgroup::Groups;
 use super::facts::{
-    Activity, AgentFacts, HostFacts, LaunchFacts, Markers, PaneFacts, Seen, SessionFacts, TypeTraits, Usage,
+    Activity, AgentFacts, HostFacts, LaunchFacts, Markers, PaneFacts, Seen, SessionFacts, TreeProcess,
+    TypeTraits, Usage,
 };
 use super::judge::needs_tree;
 use super::launch::{LAUNCH_FILE, LaunchFile};
@@ -273,7 +274,7 @@ async fn look_at_processes(
                     .trees(&[pane.pid], |_| false)
                     .into_iter()
                     .filter(|process| !process.is_zombie)
-                    .map(|process| (process.id.pid, process.name.clone()))
+                    .map(|process| TreeProcess { pid: process.id.pid, name: process.name.clone() })
                     .collect(),
             ),
             Err(error) => Seen::No(error.to_string()),

@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::facts::{AgentFacts, LaunchFacts, PaneFacts, Seen, SessionFacts};
+use super::facts::{AgentFacts, LaunchFacts, PaneFacts, Seen, SessionFacts, TreeProcess};
 use crate::model::ids::AgentId;
 use crate::model::state::{AgentState, WaitingReason};
 use crate::model::time::Time;
@@ -262,12 +262,14 @@ fn by_processes(facts: &AgentFacts, pane: &PaneFacts) -> Step {
     // A launch file knows better than names do whether the agent's own program runs.
     if launch.is_none() {
         if expected(&pane.command) {
-            let pid = tree.and_then(|tree| tree.iter().find(|(_, name)| expected(name))).map(|(pid, _)| *pid);
+            let pid = tree
+                .and_then(|tree| tree.iter().find(|process| expected(&process.name)))
+                .map(|process| process.pid);
             let reason = format!("`{}` runs in its pane", pane.command);
             return Step::Judged(alive(facts, pid.or(Some(pane.pid)), "pane", facts.activity.start, &reason));
         }
         let Some(tree) = tree else { return Step::NeedsTree };
-        if let Some((pid, name)) = tree.iter().find(|(_, name)| expected(name)) {
+        if let Some(TreeProcess { pid, name }) = tree.iter().find(|process| expected(&process.name)) {
             let reason = format!("`{name}` runs in its pane");
             return Step::Judged(alive(facts, Some(*pid), "process_tree", facts.activity.start, &reason));
         }
@@ -276,11 +278,11 @@ fn by_processes(facts: &AgentFacts, pane: &PaneFacts) -> Step {
         return Step::Judged(done(launch, "pane"));
     }
     let Some(tree) = tree else { return Step::NeedsTree };
-    let below = || tree.iter().filter(|(pid, _)| *pid != pane.pid);
-    if let Some((pid, name)) = below().find(|(_, name)| !is_shell(name)) {
+    let below = || tree.iter().filter(|process| process.pid != pane.pid);
+    if let Some(TreeProcess { pid, name }) = below().find(|process| !is_shell(&process.name)) {
         return Step::Judged(something_else(facts, name, *pid));
     }
-    let is_shell_pane = tree.iter().any(|(pid, name)| *pid == pane.pid && is_shell(name));
+    let is_shell_pane = tree.iter().any(|process| process.pid == pane.pid && is_shell(&process.name));
     if is_shell(&pane.command) || is_shell_pane {
         return Step::Judged(done(launch, "process_tree"));
     }
@@ -340,7 +342,8 @@ fn signals(facts: &AgentFacts) -> Vec<Signal> {
     add("launch", launch_value(facts), facts.launch.as_ref().map(|launch| launch.modified));
     match &facts.tree {
         Some(Seen::Yes(tree)) => {
-            let names: Vec<String> = tree.iter().map(|(pid, name)| format!("{name} ({pid})")).collect();
+            let names: Vec<String> =
+                tree.iter().map(|process| format!("{} ({})", process.name, process.pid)).collect();
             add("process_tree", if names.is_empty() { "empty".into() } else { names.join(", ") }, None);
         }
         Some(Seen::No(why)) => add("process_tree", format!("cannot be seen: {why}"), None),

@@ -73,7 +73,9 @@ fn in_pane(facts: &mut AgentFacts, command: &str, tree: &[(i32, &str)]) {
         session.is_marked = false;
         session.pane.as_mut().unwrap().command = command.into();
     }
-    facts.tree = Some(Seen::Yes(tree.iter().map(|(pid, name)| (*pid, (*name).into())).collect()));
+    facts.tree = Some(Seen::Yes(
+        tree.iter().map(|(pid, name)| TreeProcess { pid: *pid, name: (*name).into() }).collect(),
+    ));
 }
 
 /// The agent after its program has ended.

@@ -12,21 +12,30 @@ pub(crate) const LAUNCH_FILE: &str = "launch";
 /// What `A/launch` says between our start and the script's first line.
 pub(crate) const PENDING: &str = "{\"pid\":null,\"start_time\":null}\n";
 
-/// Becomes the agent's program: says who it is, then turns into it, so that the pid stays the same. An
-/// interactive shell above it would show `bash` for a shell loop and for a bare prompt alike.
-const STAGE: &str = r#"set -f
-started=
-if { read -r line </proc/$$/stat; } 2>/dev/null; then
-    set -- "$1" "$2" $line
-    started=${24}
-else
-    started=$(LC_ALL=C ps -o lstart= -p $$ 2>/dev/null)
-fi
-printf '{"pid":%d,"start_time":"%s"}\n' "$$" "$started" >"$1/launch"
-if command -v bash >/dev/null 2>&1; then
-    exec bash -c "$2"
-fi
-exec sh -c "$2""#;
+/// Becomes the agent's program: says who it is, then turns into it, so that the pid stays the same. A shell
+/// loop and a bare prompt look alike from outside.
+///
+/// Its variables have names of ours: an assignment to one that is exported already would reach the program.
+/// `$$` names the script, not this part of it; whoever opens `/proc/self` finds itself.
+const STAGE: &str = r#"(
+    set -f
+    if { read -r mng_line </proc/self/stat; } 2>/dev/null; then
+        set -- $mng_line
+        mng_pid=$1 mng_started=${22}
+    else
+        mng_pid=$(exec sh -c 'echo "$PPID"')
+        mng_started=$(LC_ALL=C ps -o lstart= -p "$mng_pid" 2>/dev/null)
+    fi
+    printf '{"pid":%d,"start_time":"%s"}\n' "$mng_pid" "$mng_started" >"$mng_state/launch"
+    if command -v bash >/dev/null 2>&1; then
+        exec bash -c "$mng_command"
+    fi
+    exec sh -c "$mng_command"
+)
+mng_code=$?
+printf '{"exit_code":%d}\n' "$mng_code" >>"$mng_state/launch"
+exit "$mng_code"
+"#;
 
 /// The launch script of an agent. `enter` is the file through which a process enters the agent's control
 /// group.
@@ -37,15 +46,13 @@ exec sh -c "$2""#;
 pub(super) fn launch_script(state_dir: &Path, enter: Option<&Path>, command_line: &str) -> String {
     let state_dir = state_dir.to_string_lossy();
     let mut script = String::from("# mng writes this file at each start of the agent.\n");
-    script.push_str(&format!("state={}\n", quote(&state_dir)));
+    script.push_str(&format!("mng_state={}\n", quote(&state_dir)));
     script.push_str("trap : HUP INT QUIT TERM\n");
     if let Some(enter) = enter {
         script.push_str(&format!("{{ echo $$ >{}; }} 2>/dev/null\n", quote(&enter.to_string_lossy())));
     }
-    script.push_str(&format!("sh -c {} mng-launch \"$state\" {}\n", quote(STAGE), quote(command_line)));
-    script.push_str("code=$?\n");
-    script.push_str("printf '{\"exit_code\":%d}\\n' \"$code\" >>\"$state/launch\"\n");
-    script.push_str("exit \"$code\"\n");
+    script.push_str(&format!("mng_command={}\n", quote(command_line)));
+    script.push_str(STAGE);
     script
 }
 
@@ -122,7 +129,7 @@ mod tests {
             ("for i in 1 2; do echo $i; done", "1\n2\n", 0),
             ("cat <<EOF\nx $((1+1))\nEOF", "x 2\n", 0),
             ("exec echo gone", "gone\n", 0),
-            ("echo $1-$2-$started", "--\n", 0),
+            ("echo $1-$2-$mng_started-$state-$line", "----\n", 0),
             ("[[ a == a ]] && echo bash", "bash\n", 0),
             ("if", "", 2),
             ("kill -TERM $$", "", 143),

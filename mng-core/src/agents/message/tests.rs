@@ -93,7 +93,7 @@ fn a_message_of_which_nothing_was_typed_may_come_again() {
     let started = event(STARTED, json!({}));
     let status = |events: &[Map<String, Value>]| known(events, "m1").map(|receipt| receipt.status);
     assert_eq!(status(&[]), None);
-    assert_eq!(status(&[started.clone()]), Some(ReceiptStatus::Unknown));
+    assert_eq!(status(std::slice::from_ref(&started)), Some(ReceiptStatus::Unknown));
     assert_eq!(status(&[started.clone(), event(FAILED, json!({"was_typed": false}))]), None);
     let typed = event(FAILED, json!({"was_typed": true}));
     assert_eq!(status(&[started.clone(), typed]), Some(ReceiptStatus::Unknown));
