@@ -91,8 +91,9 @@ impl Group {
     /// group cannot be had.
     #[must_use]
     pub fn make(&self) -> Option<PathBuf> {
-        fs::create_dir_all(&self.dir).ok()?;
-        Some(self.dir.join("cgroup.procs"))
+        // Another command may just be removing the empty directory above.
+        let is_made = (0..3).any(|_| fs::create_dir_all(&self.dir).is_ok());
+        is_made.then(|| self.dir.join("cgroup.procs"))
     }
 
     #[must_use]
@@ -120,7 +121,8 @@ impl Group {
         fs::write(self.dir.join("cgroup.kill"), "1").is_ok()
     }
 
-    /// Removes the group and those below it, if no process is left in them.
+    /// Removes the group and those below it, if no process is left in them; with the last group of a host
+    /// dir also the directory above.
     pub fn remove(&self) {
         fn remove(dir: &Path) {
             for below in subgroups(dir) {
@@ -129,6 +131,9 @@ impl Group {
             let _ = fs::remove_dir(dir);
         }
         remove(&self.dir);
+        if let Some(host) = self.dir.parent() {
+            let _ = fs::remove_dir(host);
+        }
     }
 
     /// Processor time of the group since it was made, ended processes included.
@@ -250,6 +255,6 @@ mod tests {
             group.remove();
             !group.exists()
         });
-        let _ = fs::remove_dir(&groups.host);
+        assert!(!groups.host.exists());
     }
 }

@@ -244,6 +244,12 @@ impl Drop for PrivateHost {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
+        let Some(groups) = super::cgroup::Groups::detect(self.host.layout.root()) else { return };
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !groups.agents().is_empty() && Instant::now() < deadline {
+            groups.agents().iter().for_each(|agent| groups.of(agent).remove());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
