@@ -185,6 +185,8 @@ macro_rules! bare {
 /// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandSpec] = &[
+    waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run),
+    waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run),
     waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
         .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),

@@ -6,6 +6,8 @@ use mng_core::hosts::Host;
 use mng_core::model::address::{AgentAddress, AgentOrHost, HostAddress};
 use mng_core::model::filter::Shorthand;
 use mng_core::model::state::AgentState;
+use mng_core::model::time::Time;
+use mng_core::operations::list::{self, AgentView, ListRequest};
 use mng_core::operations::resolve::{self, ResolvedAgent};
 use mng_core::operations::select::{self, AgentFilter, Selected, Selection};
 use mng_core::plugins::Ctx;
@@ -230,4 +232,64 @@ pub(crate) async fn on_boot_agents(ui: &Ui, ctx: &Ctx) -> Result<Vec<ResolvedAge
     }
     selected.found.matches.retain(|agent| agent.record.start_on_boot);
     Ok(selected.found.matches)
+}
+
+/// The agent that is named, or the one that the person chooses from a list.
+///
+/// # Errors
+/// Nothing or several match the name; or no name is given and nobody can be asked.
+pub(crate) async fn one_agent(
+    ui: &mut Ui,
+    ctx: &Ctx,
+    name: Option<&str>,
+    filters: Filters,
+    command: &str,
+) -> Result<ResolvedAgent, Error> {
+    if let Some(name) = name {
+        return resolve::one(ctx, &name.parse()?).await;
+    }
+    if !ui.is_interactive() {
+        return Err(Error::hinted(
+            ErrorClass::UserInput,
+            "no agent is named, and nobody can be asked here",
+            format!("mng {command} AGENT"),
+        ));
+    }
+    let filter = agent_filter(ctx, filters).await?;
+    let mut listing = list::all(ctx, &ListRequest::in_scope(filter.scope())).await?;
+    let now = Time::now();
+    let mut warnings = std::mem::take(&mut listing.warnings);
+    listing.agents.retain(|agent| filter.keeps(agent, now, &mut warnings));
+    for warning in &warnings {
+        ui.warning(warning);
+    }
+    if listing.agents.is_empty() {
+        return Err(Error::hinted(
+            ErrorClass::AgentNotFound,
+            "there is no agent to choose from",
+            "`mng create NAME` makes one; `mng list` shows all there are",
+        ));
+    }
+    let chosen = choose_by_number(ui, &listing.agents).await?;
+    let agent = &listing.agents[chosen];
+    listing.resolved(agent).ok_or_else(|| {
+        Error::plain(ErrorClass::HostOffline, format!("the host of agent `{}` is offline", agent.record.name))
+    })
+}
+
+/// For terminals that cannot draw: a numbered list and a question.
+async fn choose_by_number(ui: &mut Ui, agents: &[AgentView]) -> Result<usize, Error> {
+    for (index, agent) in agents.iter().enumerate() {
+        let line = format!("{:>3}  {}  {}  {}", index + 1, agent.record.name, agent.state, agent.host.name);
+        ui.console().line(&line);
+    }
+    let answer = ui.ask("Number of the agent: ", "AGENT").await?;
+    let number: usize = answer.trim().parse().unwrap_or(0);
+    match number.checked_sub(1).filter(|index| *index < agents.len()) {
+        Some(index) => Ok(index),
+        None if answer.trim().is_empty() => Err(Ui::aborted()),
+        None => {
+            Err(Error::plain(ErrorClass::UserInput, format!("`{}` is no number of the list", answer.trim())))
+        }
+    }
 }

@@ -46,6 +46,8 @@
 //!   `crate::frame::interrupted()` and return success.
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
+pub(crate) mod capture;
+pub(crate) mod connect;
 pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod exec;

@@ -1,9 +1,13 @@
 //! Puts the person's terminal onto an agent's session.
 
 use super::capture::session_of;
+use super::observe::look_at;
 use super::resolve::ResolvedAgent;
+use super::start::{ResumeMessage, StartRequest, start};
 use crate::agents::tmux::Tmux;
 use crate::model::error::{Error, ErrorClass, Explain, Result};
+use crate::model::event::Events;
+use crate::model::state::AgentState;
 use crate::plugins::Ctx;
 use crate::transports::AttachPlan;
 
@@ -18,13 +22,15 @@ pub enum ConnectError {
     Nested { session: String },
     #[error("agent `{agent}` is not running")]
     NotRunning { agent: String },
+    #[error("cannot tell whether agent `{agent}` runs: {reason}")]
+    Unknown { agent: String, reason: String },
 }
 
 impl Explain for ConnectError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Nested { .. } => ErrorClass::NestedTmux,
-            Self::NotRunning { .. } => ErrorClass::Agent,
+            Self::NotRunning { .. } | Self::Unknown { .. } => ErrorClass::Agent,
         }
     }
 
@@ -32,6 +38,7 @@ impl Explain for ConnectError {
         Some(match self {
             Self::Nested { .. } => "mng config set --scope user is_nested_tmux_allowed true".into(),
             Self::NotRunning { agent } => format!("mng start {agent}"),
+            Self::Unknown { agent, .. } => format!("mng why {agent}"),
         })
     }
 }
@@ -56,6 +63,49 @@ pub fn check_terminal(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>) -
         return Err(ConnectError::Nested { session }.into());
     }
     Ok(())
+}
+
+/// Makes sure that there is a session to attach to: an agent that has none, or whose program has ended, is
+/// started first when `is_starting`. Otherwise a session is enough, whatever runs in it.
+///
+/// # Errors
+/// The terminal cannot attach; the agent does not run and is not to be started, or cannot be.
+pub async fn make_ready(
+    ctx: &Ctx,
+    agent: &ResolvedAgent,
+    is_starting: bool,
+    command: Option<&str>,
+    events: &Events,
+) -> Result<()> {
+    check_terminal(ctx, agent, command)?;
+    if is_starting {
+        return make_running(ctx, agent, events).await;
+    }
+    match look_at(ctx, agent).await?.1.state {
+        AgentState::Stopped => Err(ConnectError::NotRunning { agent: agent.record.name.to_string() }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Starts an agent unless its program runs.
+///
+/// # Errors
+/// It cannot be started, or nothing is known of it.
+pub async fn make_running(ctx: &Ctx, agent: &ResolvedAgent, events: &Events) -> Result<()> {
+    let (_, judged) = look_at(ctx, agent).await?;
+    let name = agent.record.name.to_string();
+    if judged.state.is_running_like() {
+        return Ok(());
+    }
+    if judged.state == AgentState::Unknown {
+        return Err(ConnectError::Unknown { agent: name, reason: judged.reason }.into());
+    }
+    events.info(format!("Starting agent {name}..."));
+    let request = StartRequest { agents: vec![agent.clone()], restart: false, resume: ResumeMessage::Stored };
+    match start(ctx, request, events).await?.failures.into_iter().next() {
+        Some(failure) => Err(Error::plain(ErrorClass::AgentStart, failure.message)),
+        None => Ok(()),
+    }
 }
 
 /// The command that replaces this process: tmux on the agent's session, or `command` (else the setting

@@ -98,6 +98,11 @@ impl Local {
         })
     }
 
+    /// Whether agents lie here although the file with the id is gone: they must not be hidden by that.
+    fn has_agents(&self) -> bool {
+        std::fs::read_dir(self.host_dir.join("agents")).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     /// The recorded name. A record that cannot be read keeps nobody from using the machine: whoever needs the
     /// record reports that.
     fn host_name(&self) -> HostName {
@@ -136,7 +141,12 @@ impl Provider for Local {
 
     /// This machine, or nothing as long as no command has made its id: a listing changes nothing.
     async fn discover_hosts(&self) -> Result<Vec<DiscoveredHost>> {
-        let Some(id) = self.id()? else { return Ok(Vec::new()) };
+        let mut id = self.id()?;
+        if id.is_none() && self.has_agents() {
+            self.bootstrap().await?;
+            id = self.id()?;
+        }
+        let Some(id) = id else { return Ok(Vec::new()) };
         Ok(vec![DiscoveredHost {
             id,
             name: self.host_name(),
@@ -230,6 +240,14 @@ mod tests {
         assert_eq!((host.name.as_str(), host.state), ("localhost", HostState::Running));
         assert_eq!(fs::read_to_string(root.join("host_id")).unwrap(), host.id.as_str());
         assert_eq!(fs::read_dir(&root).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lost_id_hides_no_agent() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("agents/agent-0123456789abcdef0123456789abcdef")).unwrap();
+        let hosts = block(at(dir.path()).discover_hosts()).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("host_id")).unwrap(), hosts[0].id.as_str());
     }
 
     #[test]
