@@ -1,5 +1,6 @@
 //! The table of commands.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -10,7 +11,7 @@ use mng_core::settings::CommandParam;
 
 use crate::commands;
 use crate::exit::CliResult;
-use crate::frame::{Invocation, Loaded, Reading};
+use crate::frame::{self, Invocation, Loaded, Reading};
 use crate::ui::Ui;
 
 /// One command: how it is called, how it is parsed, how it runs.
@@ -83,7 +84,6 @@ impl CommandSpec {
     }
 
     /// Has subcommands.
-    #[expect(dead_code, reason = "the first group comes next")]
     const fn group(mut self) -> Self {
         self.is_group = true;
         self
@@ -96,7 +96,6 @@ impl CommandSpec {
     }
 
     /// Takes templates; the command itself says over which fields.
-    #[expect(dead_code, reason = "the first command with items comes next")]
     const fn own_templates(mut self) -> Self {
         self.templates = Templates::Own;
         self
@@ -139,6 +138,24 @@ pub(crate) fn settings_keys() -> Vec<String> {
         }
     }
     keys
+}
+
+/// The options of every command as settings name them, by the command's name in settings.
+pub(crate) fn settings_parameters() -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for spec in COMMANDS {
+        let root = frame::build(spec);
+        let is_shared = matches!(spec.name, "config" | "plugin");
+        for command in if root.has_subcommands() { root.get_subcommands().collect() } else { vec![&root] } {
+            let key = match (root.has_subcommands(), is_shared) {
+                (true, false) => format!("{}_{}", spec.name, command.get_name()),
+                _ => spec.name.to_owned(),
+            };
+            let longs = command.get_opts().filter_map(clap::Arg::get_long).map(|long| long.replace('-', "_"));
+            all.entry(key).or_default().extend(longs);
+        }
+    }
+    all
 }
 
 fn parse<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, Error> {
@@ -186,16 +203,22 @@ macro_rules! bare {
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run),
+    bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run),
+    bare!("config", ["cfg"], commands::config::ConfigArgs, commands::config::run).group().own_templates(),
     waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run),
+    bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
     waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
         .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),
+    bare!("extras", [], commands::extras::ExtrasArgs, commands::extras::run).hidden(),
     bare!("help", [], commands::help::HelpArgs, commands::help::run),
     waits!("label", [], commands::label::LabelArgs, commands::label::run),
     waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
     waits!("list", ["ls"], commands::list::ListArgs, commands::list::run).own_templates(),
     waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
+    bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates(),
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
+    waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group(),
     waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),
     waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"])),
     waits!("why", [], commands::why::WhyArgs, commands::why::run),

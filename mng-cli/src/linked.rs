@@ -3,3 +3,15 @@
 
 use mng_plugin_command as _;
 use mng_provider_local as _;
+
+/// The plugins of mng itself; all others were linked by somebody else.
+pub(crate) const BUILT_IN: &[&str] = &["command", "local"];
+
+/// The features that this binary was built with.
+pub(crate) const FEATURES: &[&str] = &[
+    #[cfg(feature = "agents")]
+    "agents",
+];
+
+/// Features that other builds have.
+pub(crate) const OTHER_FEATURES: &[&str] = &["docker", "ssh", "modal"];

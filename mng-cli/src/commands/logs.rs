@@ -32,15 +32,15 @@ pub(crate) struct LogsArgs {
     file: Option<String>,
 
     /// Go on with what is written from now on
-    #[arg(short, long, requires = "log_file")]
+    #[arg(short, long, requires = "file")]
     follow: bool,
 
     /// Only the last N lines
-    #[arg(long, value_name = "N", requires = "log_file", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "head")]
+    #[arg(long, value_name = "N", requires = "file", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "head")]
     tail: Option<u64>,
 
     /// Only the first N lines
-    #[arg(long, value_name = "N", requires = "log_file", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
+    #[arg(long, value_name = "N", requires = "file", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "follow")]
     head: Option<u64>,
 }
 

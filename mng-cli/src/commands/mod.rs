@@ -47,16 +47,22 @@
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
 pub(crate) mod capture;
+pub(crate) mod completion;
+pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod doctor;
 pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod extras;
 pub(crate) mod help;
 pub(crate) mod label;
 pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod plugin;
 pub(crate) mod rename;
+pub(crate) mod snapshot;
 pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod version;

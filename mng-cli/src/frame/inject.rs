@@ -59,12 +59,19 @@ impl Params {
     }
 
     /// Parameters that the command does not have, as errors.
-    pub(crate) fn unknown(&self, command: &Command, key: &str) -> Vec<Error> {
-        let known = || command.get_opts().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
-        let unknown = self
-            .0
-            .iter()
-            .filter(|(name, _)| EARLY.contains(&name.as_str()) || option(command, name).is_none());
+    ///
+    /// `family` are all commands that share the parameters: those of a group such as `config`.
+    pub(crate) fn unknown(&self, family: &[&Command], key: &str) -> Vec<Error> {
+        let known = || {
+            family
+                .iter()
+                .flat_map(|command| command.get_opts())
+                .filter(|arg| !arg.is_hide_set())
+                .filter_map(Arg::get_long)
+        };
+        let unknown = self.0.iter().filter(|(name, _)| {
+            EARLY.contains(&name.as_str()) || family.iter().all(|command| option(command, name).is_none())
+        });
         unknown
             .map(|(name, param)| {
                 let message = if EARLY.contains(&name.as_str()) {
@@ -275,7 +282,7 @@ mod tests {
         };
         let set = Params(params.as_object().unwrap().iter().map(entry).collect());
         let unknown: Vec<String> =
-            set.unknown(&command, "demo").iter().map(|e| format!("{e} ({})", e.hint().unwrap())).collect();
+            set.unknown(&[&command], "demo").iter().map(|e| format!("{e} ({})", e.hint().unwrap())).collect();
         if !unknown.is_empty() {
             return unknown.join("\n");
         }

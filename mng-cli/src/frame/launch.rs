@@ -193,7 +193,7 @@ impl Frame<'_> {
         };
         let reading = read(located.command, &located.typed);
         let params = match &mut loaded {
-            Some(loaded) => params(spec, located, &reading, loaded)?,
+            Some(loaded) => params(spec, root, located, &reading, loaded)?,
             None => Params::default(),
         };
         let matches = parse(root, located, &reading, &params)?;
@@ -268,6 +268,7 @@ impl Frame<'_> {
 /// What stands in for the options that were not typed.
 fn params(
     spec: &CommandSpec,
+    root: &Command,
     located: &Located<'_>,
     reading: &Reading<'_>,
     loaded: &mut Loaded,
@@ -279,7 +280,9 @@ fn params(
         None => configured.clone(),
     };
     let params = Params::new(&key, &configured, adjusted);
-    for unknown in params.unknown(located.command, &key) {
+    let family: Vec<&Command> =
+        if located.is_shared() { root.get_subcommands().collect() } else { vec![located.command] };
+    for unknown in params.unknown(&family, &key) {
         if loaded.ctx.env.is_truthy("MNG_ALLOW_UNKNOWN_CONFIG") {
             loaded.warnings.push(unknown.to_string());
         } else {

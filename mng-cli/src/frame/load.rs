@@ -103,6 +103,16 @@ impl Invocation {
                 .any(|file| file.exists())
     }
 
+    /// What settings may name, options of commands included: for changing settings.
+    ///
+    /// # Errors
+    /// Two linked plugins have the same name.
+    pub(crate) fn known_with_parameters(&self) -> Result<KnownNames, Error> {
+        let mut known = Linked::collect()?.known_names(cli::settings_keys());
+        known.parameters = cli::settings_parameters();
+        Ok(known)
+    }
+
     fn settings(&self, known: &KnownNames) -> Result<Settings, Error> {
         let request = LoadRequest {
             locations: &self.locations,

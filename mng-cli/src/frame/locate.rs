@@ -92,10 +92,12 @@ impl<'a> Located<'a> {
 
     /// The command's name in settings: words joined by `_`, but all of `config` and of `plugin` are one.
     pub(crate) fn key(&self) -> String {
-        match self.path.first().map(String::as_str) {
-            Some(group @ ("config" | "plugin")) => group.to_owned(),
-            _ => self.path.join("_"),
-        }
+        if self.is_shared() { self.path[0].clone() } else { self.path.join("_") }
+    }
+
+    /// Whether the command shares its parameters with the others of its group.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.path[0].as_str(), "config" | "plugin")
     }
 }
 

@@ -22,4 +22,4 @@ pub(crate) use load::{Invocation, Loaded};
 pub(crate) use runtime::interrupted;
 pub(crate) use tree::{build, common_only, finish};
 pub(crate) use usage::{synopsis, usage_error, value_name};
-pub(crate) use words::{Reading, read, takes_value};
+pub(crate) use words::{Reading, positional, read, takes_value};

@@ -78,7 +78,7 @@ fn short_option(command: &Command, letter: char) -> Option<&Arg> {
 }
 
 /// The positional that takes the word number `index`.
-fn positional(command: &Command, index: usize) -> Option<&Arg> {
+pub(crate) fn positional(command: &Command, index: usize) -> Option<&Arg> {
     let mut seen = 0;
     for arg in command.get_positionals() {
         let most = arg.get_num_args().map_or_else(

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 pub(crate) use console::Console;
 pub(crate) use format::Format;
-pub(crate) use out::{Out, Render, to_json, with_event};
+pub(crate) use out::{Out, Render, plain_text, to_json, with_event};
 pub(crate) use progress::Progress;
 pub(crate) use style::{Style, paint};
 pub(crate) use table::{Cell, Table, cut};
@@ -94,6 +94,17 @@ impl Ui {
         Ok(())
     }
 
+    /// For a subcommand that takes no template.
+    ///
+    /// # Errors
+    /// A usage error if one was given.
+    pub(crate) fn refuse_template(&self, command: &str) -> Result<(), Error> {
+        match &self.waiting_template {
+            Some(text) => Format::parse(text, command, None).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a template was given, read or not.
     pub(crate) fn has_template(&self) -> bool {
         self.waiting_template.is_some() || matches!(self.format, Format::Template(_))
@@ -101,6 +112,10 @@ impl Ui {
 
     pub(crate) fn set_headless(&mut self, is_headless: bool) {
         self.is_headless = is_headless;
+    }
+
+    pub(crate) fn is_headless(&self) -> bool {
+        self.is_headless
     }
 
     pub(crate) fn format(&self) -> &Format {

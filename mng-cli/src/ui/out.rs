@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use mng_core::model::failure::Failure;
+use mng_core::model::printing::{self, Measure};
 use mng_core::settings::LogLevel;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -48,6 +49,11 @@ pub(crate) fn with_event(event: &str, value: &(impl Serialize + ?Sized)) -> Valu
 /// A report as JSON.
 pub(crate) fn to_json(value: &(impl Serialize + ?Sized)) -> Value {
     serde_json::to_value(value).expect("reports have string keys and finite numbers")
+}
+
+/// A value as a cell of a table that has no catalogue.
+pub(crate) fn plain_text(value: &Value) -> String {
+    printing::script(value, Measure::Plain)
 }
 
 /// Standard output for people, with standard error for what is no result.

@@ -102,7 +102,7 @@ fn configured_words(ctx: &Ctx) -> (Vec<String>, Vec<String>, Vec<String>) {
     let types = types.chain(ctx.settings.agent_types().into_keys()).collect();
     let providers = ctx.registry.backends().map(|backend| backend.name.to_owned());
     let providers = providers.chain(ctx.settings.providers().into_keys()).collect();
-    (types, Vec::new(), providers)
+    (types, ctx.settings.create_template_names(), providers)
 }
 
 #[cfg(test)]
