@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_first_word_is_a_command_or_an_alias_that_alone_matches() {
-        assert_eq!(shown("li"), "liftoff limit");
+        assert_eq!(shown("li"), "liftoff limit list");
         assert_eq!(shown("lim"), "limit");
         assert_eq!(shown("-q mv"), "mv");
         assert_eq!(shown("--vers"), "--version");
