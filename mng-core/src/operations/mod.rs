@@ -24,6 +24,7 @@ pub mod select;
 pub mod start;
 pub mod states;
 pub mod stop;
+pub mod undo;
 pub mod why;
 
 #[cfg(test)]

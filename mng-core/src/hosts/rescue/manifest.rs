@@ -271,6 +271,12 @@ impl Manifest {
         self.work_dir.as_ref()?.git.as_ref()
     }
 
+    /// The repository that its work dir belonged to, by the directory that all work trees share.
+    #[must_use]
+    pub fn repository(&self) -> Option<&Path> {
+        self.repository.as_deref()
+    }
+
     /// Whether it is about this repository.
     #[must_use]
     pub fn is_of_repository(&self, common_dir: &Path) -> bool {

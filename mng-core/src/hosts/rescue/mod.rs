@@ -48,7 +48,7 @@ pub(crate) use manifest::State;
 pub use manifest::{
     KeptAgent, KeptGit, KeptWorkDir, Manifest, Nested, Reason, UndoId, WorkDirKind, find, list, read,
 };
-pub use restore::{Only, Restored, restore};
+pub use restore::{EnvOf, Only, Restored, restore};
 pub(crate) use take_away::{remove_admin, take_away};
 pub(crate) use walk::remove_tree;
 

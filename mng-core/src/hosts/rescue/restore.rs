@@ -34,11 +34,14 @@ pub enum Only {
     Files,
 }
 
+/// What is to stand in the env file of an agent that comes back: values are not kept.
+pub type EnvOf<'a> = &'a (dyn Fn(&AgentRecord) -> Result<Vec<u8>> + Sync);
+
 /// What came back.
 #[derive(Clone, Debug, Serialize)]
 pub struct Restored {
     pub undo_id: UndoId,
-    /// The record as written. The agent is stopped; its env file has yet to be written.
+    /// The record as written. The agent is stopped.
     pub agent: Option<AgentRecord>,
     pub work_dir: Option<PathBuf>,
     pub branch: Option<String>,
@@ -53,7 +56,13 @@ pub struct Restored {
 /// # Errors
 /// [`RescueError`]: the entry has no such part, or its commits or files are gone. Nothing was overwritten;
 /// a second call goes on where a failed one ended.
-pub async fn restore(host: &Host, lock: &HostLock, mut entry: Manifest, only: Only) -> Result<Restored> {
+pub async fn restore(
+    host: &Host,
+    lock: &HostLock,
+    mut entry: Manifest,
+    only: Only,
+    env: EnvOf<'_>,
+) -> Result<Restored> {
     if !host.is_local() {
         return Err(RescueError::NotLocal { host: host.info.name.to_string() }.into());
     }
@@ -82,7 +91,7 @@ pub async fn restore(host: &Host, lock: &HostLock, mut entry: Manifest, only: On
         fault::point("undo.files");
     }
     let agent = match (&entry.agent, &intent.agent_id) {
-        (Some(kept), Some(id)) => Some(bring_back_agent(host, lock, &entry, kept, id, &intent).await?),
+        (Some(kept), Some(id)) => Some(bring_back_agent(host, lock, &entry, kept, id, &intent, env).await?),
         _ => None,
     };
     fault::point("undo.agent");
@@ -295,6 +304,7 @@ async fn bring_back_agent(
     kept: &KeptAgent,
     id: &AgentId,
     intent: &Intent,
+    env: EnvOf<'_>,
 ) -> Result<AgentRecord> {
     let record = new_record(kept, id, intent)?;
     let place = host.layout.agent(id);
@@ -306,6 +316,7 @@ async fn bring_back_agent(
         let json = serde_json::to_vec_pretty(&record)
             .map_err(|error| Error::io("encode a record", std::io::Error::other(error)))?;
         host.transport.write(&staging.join("data.json"), &json, 0o600).await?;
+        host.transport.write(&staging.join("env"), &env(&record)?, 0o600).await?;
         fault::point("undo.agent_assembled");
         // What a destroy left that died after the record: nothing that the entry does not have.
         if host.transport.stat(&place).await?.is_some() {

@@ -8,7 +8,7 @@ mod one;
 mod preserve;
 mod prospect;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

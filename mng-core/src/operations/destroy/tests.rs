@@ -9,35 +9,36 @@ use crate::operations::fixture::context;
 use crate::operations::resolve::ResolvedAgent;
 
 /// A repository and a host, with agents in worktrees of the one on the other.
-struct World {
-    private: PrivateHost,
-    repo: TestRepo,
-    ctx: Ctx,
+pub(in crate::operations) struct World {
+    pub(in crate::operations) private: PrivateHost,
+    pub(in crate::operations) repo: TestRepo,
+    pub(in crate::operations) ctx: Ctx,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(in crate::operations) fn new() -> Self {
         let repo = TestRepo::new();
         repo.commit("README", "hello\n");
         Self { private: PrivateHost::new(), repo, ctx: context() }
     }
 
-    fn host(&self) -> &Host {
+    pub(in crate::operations) fn host(&self) -> &Host {
         &self.private.host
     }
 
-    fn work_dir(&self, name: &str) -> PathBuf {
+    pub(in crate::operations) fn work_dir(&self, name: &str) -> PathBuf {
         self.host().layout.worktrees().join(name)
     }
 
     /// As create leaves it, not started.
-    fn agent(&self, name: &str) -> ResolvedAgent {
+    pub(in crate::operations) fn agent(&self, name: &str) -> ResolvedAgent {
         let path = self.work_dir(name);
         let branch = format!("mng/{name}");
         self.repo.git_args(&["worktree", "add", "-q", "-b", &branch, path.to_str().unwrap()]);
         let mut record = self.private.agent(name, "sleep 600");
         record.work_dir = path.clone();
         record.transfer_mode = Some(TransferMode::GitWorktree);
+        record.checked_out_branch_name = Some(branch.clone());
         record.created_branch_name = Some(branch);
         record.base_branch = Some("main".into());
         self.private.write_agent(&record);
@@ -48,7 +49,11 @@ impl World {
         ResolvedAgent { host: self.host().clone(), record }
     }
 
-    fn destroy(&self, agents: &[&ResolvedAgent], options: DestroyOptions) -> DestroyReport {
+    pub(in crate::operations) fn destroy(
+        &self,
+        agents: &[&ResolvedAgent],
+        options: DestroyOptions,
+    ) -> DestroyReport {
         let agents = agents.iter().map(|agent| (*agent).clone()).collect();
         block(destroy(&self.ctx, DestroyRequest { agents, options }, &Events::none())).unwrap()
     }
@@ -63,8 +68,9 @@ impl World {
     }
 }
 
-const FORCE: DestroyOptions = DestroyOptions { force: true, remove_branch: false, keep_work_dirs: false };
-const WITH_BRANCH: DestroyOptions =
+pub(in crate::operations) const FORCE: DestroyOptions =
+    DestroyOptions { force: true, remove_branch: false, keep_work_dirs: false };
+pub(in crate::operations) const WITH_BRANCH: DestroyOptions =
     DestroyOptions { force: true, remove_branch: true, keep_work_dirs: false };
 
 #[test]
