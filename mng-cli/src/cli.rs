@@ -102,7 +102,6 @@ impl CommandSpec {
     }
 
     /// Lets a function change what stands in for options that were not typed.
-    #[expect(dead_code, reason = "`create` uses it")]
     const fn adjusted_by(mut self, adjust: Adjust) -> Self {
         self.adjust = Some(adjust);
         self
@@ -207,6 +206,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     bare!("config", ["cfg"], commands::config::ConfigArgs, commands::config::run).group().own_templates(),
     waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run),
     bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
+    waits!("create", ["c"], commands::create::CreateArgs, commands::create::run)
+        .adjusted_by(commands::create::adjust),
     waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
         .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),

@@ -22,6 +22,11 @@ impl Explicit {
         self.0.contains(name) || self.0.contains(&format!("no_{name}"))
     }
 
+    /// Everything that was typed, by long name. Positionals are among them, under their ids.
+    pub(crate) fn long_names(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|id| id.replace('_', "-"))
+    }
+
     /// The hidden option, for the frame to add to a command.
     pub(super) fn arg() -> Arg {
         Arg::new(ID).long("explicit-options").hide(true).action(ArgAction::Set).value_name("NAMES")

@@ -51,6 +51,7 @@ pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod doctor;
+pub(crate) mod create;
 pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod exec;

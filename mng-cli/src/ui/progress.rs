@@ -20,12 +20,13 @@ pub(crate) struct Progress<'a> {
     title: &'a str,
     steps_in_jsonl: bool,
     infos_in_jsonl: bool,
+    to_the_end: bool,
 }
 
 impl<'a> Progress<'a> {
     /// `title` stands in the status line until the operation names a step.
     pub(crate) fn new(title: &'a str) -> Self {
-        Self { title, steps_in_jsonl: false, infos_in_jsonl: false }
+        Self { title, steps_in_jsonl: false, infos_in_jsonl: false, to_the_end: false }
     }
 
     /// Steps are `progress` lines of jsonl.
@@ -37,6 +38,13 @@ impl<'a> Progress<'a> {
     /// Sentences are `info` lines of jsonl.
     pub(crate) fn infos_in_jsonl(mut self) -> Self {
         self.infos_in_jsonl = true;
+        self
+    }
+
+    /// The operation is not dropped when its events can no longer be shown (stdout is closed): it would
+    /// leave its work half done.
+    pub(crate) fn to_the_end(mut self) -> Self {
+        self.to_the_end = true;
         self
     }
 }
@@ -85,6 +93,7 @@ impl Ui {
     ) -> Result<T> {
         let (events, mut receiver) = Events::channel();
         let mut status = Status { title: progress.title, steps: Vec::new() };
+        let mut unshown = None;
         let result = {
             let mut work = pin!(work(events));
             let mut tick = interval(QUIET_START);
@@ -94,8 +103,14 @@ impl Ui {
                 tokio::select! {
                     biased;
                     Some(event) = receiver.recv() => {
+                        if unshown.is_some() {
+                            continue;
+                        }
                         if let Err(error) = self.show(progress, &mut status, event, &mut on_item) {
-                            break Err(error);
+                            if !progress.to_the_end {
+                                break Err(error);
+                            }
+                            unshown = Some(error);
                         }
                     }
                     result = &mut work => break result,
@@ -104,6 +119,9 @@ impl Ui {
             }
         };
         self.status(None);
+        if let Some(error) = unshown {
+            return result.and(Err(error));
+        }
         self.drain(progress, &mut status, &mut receiver, &mut on_item)?;
         result
     }

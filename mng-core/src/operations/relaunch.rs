@@ -10,6 +10,7 @@ use crate::hosts::{Host, HostLock};
 use crate::model::error::Result;
 use crate::model::record::AgentRecord;
 use crate::plugins::Ctx;
+use crate::settings::ensure_profile;
 
 /// What there is to know of an agent's type, also if this mng does not have it.
 pub(super) fn traits(ctx: &Ctx, record: &AgentRecord) -> TypeTraits {
@@ -71,7 +72,12 @@ pub(super) async fn start(
 
 /// The one-time greeting, unless it was shown or nobody is there to see it.
 fn welcome(ctx: &Ctx) -> Option<Welcome> {
-    let marker = ctx.profile.as_ref()?.dir.join("tmux_onboarding_shown");
+    // The first start on a machine is also where its profile begins.
+    let profile = match &ctx.profile {
+        Some(profile) => profile.clone(),
+        None => ensure_profile(&ctx.locations, &ctx.env).ok()?,
+    };
+    let marker = profile.dir.join("tmux_onboarding_shown");
     let is_wanted = ctx.env.get("IS_AUTONOMOUS") != Some("1") && !marker.exists();
     is_wanted.then(|| Welcome { marker, is_nested: ctx.env.get_non_empty("TMUX").is_some() })
 }

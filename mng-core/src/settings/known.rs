@@ -70,6 +70,15 @@ pub enum FieldSchema {
     Struct(fn() -> Value),
 }
 
+impl TypeSchema {
+    /// Whether an `[agent_types.NAME]` table of this type may hold the field.
+    #[must_use]
+    pub fn has_field(&self, field: &str) -> bool {
+        let has = |section: Section| section.others.is_some() || section.fields.contains_key(field);
+        has(FieldSchema::of::<AgentTypeBase>().section()) || has(self.fields.section())
+    }
+}
+
 impl FieldSchema {
     /// The fields of a configuration struct, with types, descriptions and defaults.
     ///

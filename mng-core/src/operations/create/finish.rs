@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::progress;
+use super::{CreateReport, progress};
 use crate::agents::await_ready;
 use crate::agents::facts::TypeTraits;
 use crate::agents::message::{MessageRequest, send_message as send};
@@ -14,6 +14,7 @@ use crate::model::record::AgentRecord;
 use crate::model::state::AgentState;
 use crate::operations::completion_cache;
 use crate::operations::relaunch;
+use crate::operations::resolve::ResolvedAgent;
 use crate::plugins::{AgentMoment, Ctx};
 
 /// How long the first message waits for another sender.
@@ -126,6 +127,33 @@ pub(super) async fn send_message(ctx: &Ctx, finish: &Finish<'_>, cancel: &Cancel
             },
         }
         .into()),
+    }
+}
+
+/// As the first message of a create, for a text that was written meanwhile.
+///
+/// # Errors
+/// It was not delivered.
+pub async fn send_first_message(ctx: &Ctx, report: &CreateReport, text: &str) -> Result<()> {
+    let ResolvedAgent { host, record } = &report.agent;
+    let finish = Finish { host, record, await_ready: false, message: Some(text) };
+    send_message(ctx, &finish, &ctx.cancel).await
+}
+
+/// Waits until the agent's program has ended, however long that takes.
+///
+/// # Errors
+/// The host cannot be looked at.
+pub async fn wait_until_stopped(ctx: &Ctx, report: &CreateReport) -> Result<()> {
+    /// A look costs a run of tmux.
+    const POLL: Duration = Duration::from_millis(500);
+    let ResolvedAgent { host, record } = &report.agent;
+    loop {
+        let state = relaunch::judgement(ctx, host, record).await?.state;
+        if !state.is_running_like() && state != AgentState::Unknown {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -43,12 +43,12 @@ pub struct ForegroundReport {
 /// kept for `mng undo`.
 ///
 /// # Errors
-/// As [`super::create`]; or the output could not be taken.
+/// As [`super::create`].
 pub async fn run_foreground(
     ctx: &Ctx,
     request: CreateRequest,
     events: &Events,
-    on_output: &mut (dyn FnMut(Output<'_>) -> Result<()> + Send),
+    on_output: &mut (dyn FnMut(Output<'_>) + Send),
 ) -> Result<ForegroundReport> {
     let _watch = ctx.cancel.watch();
     checks::contradictions(&request)?;
@@ -69,7 +69,7 @@ async fn follow(
     ctx: &Ctx,
     prepared: &Prepared,
     record: &AgentRecord,
-    on_output: &mut (dyn FnMut(Output<'_>) -> Result<()> + Send),
+    on_output: &mut (dyn FnMut(Output<'_>) + Send),
 ) -> Result<Option<i32>> {
     let host = &prepared.host;
     let dir = host.layout.agent(&record.id);
@@ -87,11 +87,11 @@ async fn follow(
         }
         let mut is_read = true;
         while let Some(bytes) = stdout.next(prepared).await? {
-            on_output(Output::Stdout(&bytes))?;
+            on_output(Output::Stdout(&bytes));
             is_read = false;
         }
         while let Some(bytes) = stderr.next(prepared).await? {
-            on_output(Output::Stderr(&bytes))?;
+            on_output(Output::Stderr(&bytes));
             is_read = false;
         }
         if is_ended && is_read {

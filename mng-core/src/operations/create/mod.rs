@@ -30,6 +30,7 @@ mod templates;
 mod transfer;
 mod update;
 
+pub use finish::{send_first_message, wait_until_stopped};
 pub use foreground::{ForegroundReport, Output, run_foreground};
 pub use report::CreateReport;
 pub use request::{
