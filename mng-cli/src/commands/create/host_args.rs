@@ -22,7 +22,13 @@ const OPTIONS: [Option; 17] = [
     ("post-host-create-command", &[], "CMD", true, "Run in the new host before anything else"),
     ("post-host-create-outer-command", &[], "CMD", true, "Run on the machine that carries the host"),
     ("idle-timeout", &[], "DURATION", false, "Stop the host after this long without activity"),
-    ("idle-mode", &[], "MODE", false, "What counts as activity: `io`, `user`, `agent`, `disabled` and others"),
+    (
+        "idle-mode",
+        &[],
+        "MODE",
+        false,
+        "What counts as activity: `io`, `user`, `agent`, `disabled` and others",
+    ),
     ("activity-sources", &[], "LIST", false, "The same, as a comma-separated list of sources"),
 ];
 

@@ -67,7 +67,11 @@ impl CreateOptions {
             (None, None) => return Ok(None),
         };
         if text.trim().is_empty() {
-            return Err(Error::hinted(ErrorClass::Usage, "the message is empty", "leave it out, or give a text"));
+            return Err(Error::hinted(
+                ErrorClass::Usage,
+                "the message is empty",
+                "leave it out, or give a text",
+            ));
         }
         Ok(Some(text))
     }

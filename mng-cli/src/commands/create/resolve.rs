@@ -35,7 +35,12 @@ impl CreateOptions {
         args.extend(self.last_args.iter().cloned());
         Ok(CreateRequest {
             address,
-            agent: self.agent.options(self.agent_type()?, args, &self.connection, self.behaviour.ready_timeout)?,
+            agent: self.agent.options(
+                self.agent_type()?,
+                args,
+                &self.connection,
+                self.behaviour.ready_timeout,
+            )?,
             source: self.source.source()?,
             transfer: self.source.transfer(&self.explicit)?,
             provisioning: self.setup.provisioning(&cwd)?,
@@ -94,7 +99,10 @@ impl CreateOptions {
     fn address(&self) -> Result<NewAgentAddress, Error> {
         let text = match (&self.address, &self.agent.name) {
             (Some(_), Some(_)) if self.explicit.has("name") => {
-                return Err(usage("the agent is named twice, by position and by `--name`", "leave one of them out"));
+                return Err(usage(
+                    "the agent is named twice, by position and by `--name`",
+                    "leave one of them out",
+                ));
             }
             (Some(text), _) | (None, Some(text)) => text.as_str(),
             (None, None) => "",
@@ -162,8 +170,9 @@ impl AgentArgs {
         let windows = self.extra_window.iter().map(|text| ExtraWindow::parse(text));
         let ready_timeout = ready_timeout
             .map(|seconds| {
-                Duration::try_from_secs_f64(seconds)
-                    .map_err(|_| usage(format!("`--ready-timeout {seconds}`: expected seconds"), "for example 10"))
+                Duration::try_from_secs_f64(seconds).map_err(|_| {
+                    usage(format!("`--ready-timeout {seconds}`: expected seconds"), "for example 10")
+                })
             })
             .transpose()?;
         let id = self.id.as_deref().map(str::parse).transpose();
@@ -211,7 +220,10 @@ impl SourceArgs {
         let has_pieces = pieces.iter().any(|piece| piece.is_some());
         if let Some(from) = &self.from {
             if has_pieces {
-                return Err(usage("`--from` and its older pieces exclude each other", "write it all in `--from`"));
+                return Err(usage(
+                    "`--from` and its older pieces exclude each other",
+                    "write it all in `--from`",
+                ));
             }
             return from.parse().map(Some).map_err(Error::from);
         }
@@ -223,10 +235,9 @@ impl SourceArgs {
                 let address: AgentAddress = text.parse().map_err(Error::from)?;
                 Some(SourceAddress::Agent { address, path: path.clone() })
             }
-            (None, Some(host), Some(path)) => Some(SourceAddress::Host {
-                address: host.parse().map_err(Error::from)?,
-                path: path.clone(),
-            }),
+            (None, Some(host), Some(path)) => {
+                Some(SourceAddress::Host { address: host.parse().map_err(Error::from)?, path: path.clone() })
+            }
             (None, None, Some(path)) => Some(SourceAddress::Path(path.clone())),
             (None, Some(host), None) => {
                 return Err(usage(
@@ -272,8 +283,11 @@ impl SourceArgs {
             (false, true) => false,
             _ => !self.no_ensure_clean,
         };
-        let include_unclean =
-            if self.include_unclean || self.no_include_unclean { self.include_unclean } else { !ensure_clean };
+        let include_unclean = if self.include_unclean || self.no_include_unclean {
+            self.include_unclean
+        } else {
+            !ensure_clean
+        };
         let rsync = (self.rsync || self.no_rsync).then_some(self.rsync);
         Ok(TransferOptions {
             choice: self.choice(),
@@ -337,7 +351,10 @@ pub(crate) fn working_dir(ctx: &Ctx) -> Result<PathBuf, Error> {
 fn labels(flag: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Error> {
     let split = |text: &String| match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
-        _ => Err(usage(format!("`{flag} {text}`: expected KEY=VALUE"), format!("for example `{flag} team=web`"))),
+        _ => Err(usage(
+            format!("`{flag} {text}`: expected KEY=VALUE"),
+            format!("for example `{flag} team=web`"),
+        )),
     };
     texts.iter().map(split).collect()
 }

@@ -29,9 +29,8 @@ pub(crate) fn adjust(
         let resolved = loaded.ctx.resolve_type(&AgentTypeName::stored(name)).ok();
         resolved.map_or_else(|| name.to_owned(), |resolved| resolved.base)
     };
-    let has = |name: &str, field: &str| {
-        types.iter().any(|schema| schema.name == name && schema.has_field(field))
-    };
+    let has =
+        |name: &str, field: &str| types.iter().any(|schema| schema.name == name && schema.has_field(field));
     let typed_type = typed.value("type").or_else(|| typed.value("positional_type"));
     let applied = apply_templates(
         params,
@@ -41,7 +40,11 @@ pub(crate) fn adjust(
             canonical: &|name| loaded.ctx.canonical_type(&AgentTypeName::stored(name)).to_string(),
             has_field: &|name, field| has(&base_of(name), field),
             types_with_field: &|field| {
-                types.iter().filter(|schema| schema.has_field(field)).map(|schema| schema.name.clone()).collect()
+                types
+                    .iter()
+                    .filter(|schema| schema.has_field(field))
+                    .map(|schema| schema.name.clone())
+                    .collect()
             },
             typed_type,
             may_narrow: settings.core.allow_settings_key_assignment_narrowing,
@@ -105,11 +108,11 @@ fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 
 /// Decides anew which plugins are on.
 fn disable(loaded: &mut Loaded, mut disabled: Vec<String>, typed: &Reading<'_>) -> Result<(), Error> {
-    let words = |id: &str| typed.values(id).map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let words =
+        |id: &str| typed.values(id).map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>();
     disabled.extend(words("disable_plugin"));
     let entries = loaded.ctx.settings.plugins();
-    let activation =
-        Activation { entries: &entries, enable: &words("enable_plugin"), disable: &disabled };
+    let activation = Activation { entries: &entries, enable: &words("enable_plugin"), disable: &disabled };
     let (registry, warnings) = Registry::new(&Linked::collect()?, activation)?;
     loaded.ctx.registry = registry;
     loaded.warnings.extend(warnings);
