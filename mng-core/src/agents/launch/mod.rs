@@ -121,7 +121,8 @@ impl Explain for StartError {
 pub fn own_command(env: &EnvSnapshot) -> String {
     const KEPT: [&str; 5] =
         ["MNG_ROOT_NAME", "MNG_HOST_DIR", "MNG_PREFIX", "MNG_PROFILE", "MNG_PROJECT_CONFIG_DIR"];
-    let program = std::env::current_exe().unwrap_or_else(|_| "mng".into());
+    // A program that was replaced since has a path that leads nowhere.
+    let program = std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "mng".into());
     let mut command = ShellCommand::new(program.to_string_lossy());
     for name in KEPT {
         if let Some(value) = env.get_non_empty(name) {

@@ -68,6 +68,8 @@ pub(super) fn make(host: &Host, request: &StartRequest<'_>, session: &str, scrip
     set("@mng_agent_id", record.id.as_str());
     set(STOP_COMMAND, &key_command(host, request, "stop", ""));
     set(DESTROY_COMMAND, &key_command(host, request, "destroy", "--force"));
+    // The person's own setting would end a session that nobody has attached to yet.
+    set("destroy-unattached", "off");
     // Of this session, not `-g`: the server may hold the person's other sessions.
     set("status-left-length", "20");
     set("set-titles", "on");
@@ -154,8 +156,12 @@ pub(super) fn open_window(
 pub(super) fn start(chain: Chain, session: &str, state_dir: &Path, mark: &str) -> Chain {
     let target = target(session);
     let line = format!("sh {}", quote(&state_dir.join(LAUNCH_SCRIPT).to_string_lossy()));
+    let leave_mode = format!("copy-mode -q -t {}", word(&target));
     chain
         .then(["select-window", "-t", &format!("={session}:^")])
+        // A fresh server shows the mistakes in the person's tmux.conf in its first pane, in a mode that
+        // swallows keys.
+        .then(["if-shell", "-F", "-t", &target, "#{pane_in_mode}", &leave_mode])
         .then(["send-keys", "-t", &target, "-l", "--", &line])
         .then(["send-keys", "-t", &target, "Enter"])
         .then(["display-message", "-p", mark])

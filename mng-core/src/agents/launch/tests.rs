@@ -197,6 +197,18 @@ fn mistakes_in_the_persons_tmux_file_are_warnings() {
     assert_eq!(block(Tmux::on(&private.host).sessions()).unwrap().iter().count(), 1);
 }
 
+/// tmux shows such mistakes in the first session's pane, in a mode that swallows keys.
+#[test]
+fn a_mistake_in_the_persons_own_tmux_conf_does_not_keep_the_agent_from_starting() {
+    let private = PrivateHost::new();
+    let conf =
+        "nonsense here\nset -g base-index 1\nset -g destroy-unattached on\nset -g default-shell /bin/false\n";
+    fs::write(private.path("home/.tmux.conf"), conf).unwrap();
+    let record = private.agent("a1", "echo alive >out; sleep 600");
+    private.start(&record).unwrap();
+    eventually("the command ran", || private.read("work/out") == "alive\n");
+}
+
 /// A terminal of its own on the agent's session, inside a second tmux server.
 struct Attached<'p> {
     private: &'p PrivateHost,

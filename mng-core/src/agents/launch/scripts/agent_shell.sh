@@ -19,5 +19,8 @@ case ${MNG_SAVED_DEFAULT_TMUX_COMMAND-} in
 *[!A-Za-z0-9_./-]*) exec "${SHELL:-sh}" -c "$MNG_SAVED_DEFAULT_TMUX_COMMAND" ;;
 *) mng_shell=$MNG_SAVED_DEFAULT_TMUX_COMMAND ;;
 esac
+case $mng_shell in
+*/false | */true | */nologin) mng_shell=sh ;; # an account without a shell still runs agents
+esac
 command -v "$mng_shell" >/dev/null 2>&1 || mng_shell=sh
 exec "$mng_shell"
