@@ -14,7 +14,7 @@ use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 
 use crate::args::{Filters, Targets};
-use crate::ui::Ui;
+use crate::ui::{Choice, Ui};
 
 /// The agents that the targets mean, each once.
 ///
@@ -270,26 +270,22 @@ pub(crate) async fn one_agent(
             "`mng create NAME` makes one; `mng list` shows all there are",
         ));
     }
-    let chosen = choose_by_number(ui, &listing.agents).await?;
+    let chosen = ui.select_one(choices(&listing.agents), &format!("mng {command} AGENT")).await?;
     let agent = &listing.agents[chosen];
     listing.resolved(agent).ok_or_else(|| {
         Error::plain(ErrorClass::HostOffline, format!("the host of agent `{}` is offline", agent.record.name))
     })
 }
 
-/// For terminals that cannot draw: a numbered list and a question.
-async fn choose_by_number(ui: &mut Ui, agents: &[AgentView]) -> Result<usize, Error> {
-    for (index, agent) in agents.iter().enumerate() {
-        let line = format!("{:>3}  {}  {}  {}", index + 1, agent.record.name, agent.state, agent.host.name);
-        ui.console().line(&line);
-    }
-    let answer = ui.ask("Number of the agent: ", "AGENT").await?;
-    let number: usize = answer.trim().parse().unwrap_or(0);
-    match number.checked_sub(1).filter(|index| *index < agents.len()) {
-        Some(index) => Ok(index),
-        None if answer.trim().is_empty() => Err(Ui::aborted()),
-        None => {
-            Err(Error::plain(ErrorClass::UserInput, format!("`{}` is no number of the list", answer.trim())))
-        }
-    }
+/// The rows of the selector.
+pub(crate) fn choices(agents: &[AgentView]) -> Vec<Choice> {
+    agents
+        .iter()
+        .map(|agent| Choice {
+            name: agent.record.name.to_string(),
+            state: agent.state.to_string(),
+            host: agent.host.name.to_string(),
+            provider: agent.host.provider_name.to_string(),
+        })
+        .collect()
 }

@@ -209,8 +209,8 @@ impl Frame<'_> {
             return run(self.ui, invocation, &matches);
         };
         crate::logging::start(self.ui.console(), ctx, &common, &located.key());
-        for warning in warnings {
-            self.ui.warning(warning);
+        if !matches!(spec.run, Run::Bare(_)) {
+            warnings.iter().for_each(|warning| self.ui.warning(warning));
         }
         match spec.run {
             Run::Bare(run) => run(self.ui, invocation, &matches),

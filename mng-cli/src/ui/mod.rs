@@ -7,6 +7,7 @@ mod format;
 mod out;
 mod progress;
 mod prompt;
+mod selector;
 mod style;
 mod table;
 mod terminal;
@@ -25,6 +26,7 @@ pub(crate) use console::Console;
 pub(crate) use format::Format;
 pub(crate) use out::{Out, Render, plain_text, to_json, with_event};
 pub(crate) use progress::Progress;
+pub(crate) use selector::{Choice, leave_full_screen};
 pub(crate) use style::{Style, paint};
 pub(crate) use table::{Cell, Table, cut};
 pub(crate) use terminal::Terminal;
@@ -281,6 +283,3 @@ impl Write for StdoutOf<'_> {
         self.0.stdout.flush()
     }
 }
-
-/// Gives the terminal back if a full-screen program has it: for the last words of a panic.
-pub(crate) fn leave_full_screen() {}
