@@ -198,6 +198,13 @@ impl Error {
         self.0.subject()
     }
 
+    /// The error itself, if it is of that type.
+    #[must_use]
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        let error: &(dyn std::error::Error + 'static) = self.0.as_ref();
+        error.downcast_ref()
+    }
+
     /// The messages of the causes, outermost first, without the error's own message.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! One verb a module: what the commands do. A request goes in, a report comes out, progress goes to a channel
 //! of events. Nothing here prints, exits or knows the command line.
 
+pub mod archive;
 pub mod capture;
 pub mod completion_cache;
 pub mod connect;
@@ -15,6 +16,7 @@ pub mod label;
 pub mod limit;
 pub mod list;
 pub mod logs;
+pub mod message;
 pub mod observe;
 pub mod provision;
 mod relaunch;
