@@ -3,7 +3,9 @@
 
 mod files;
 mod host;
+mod remains;
 mod report;
+mod work_dirs;
 
 use std::collections::BTreeSet;
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::WorkDirError;
 pub use retire::{
-    BranchFate, Ownership, RetireRequest, Retired, WorkDirFate, fate, orphans, release, retire,
+    BranchFate, Ownership, RetireRequest, Retired, WorkDirFate, fate, orphans, release, retire, unused,
 };
 pub use update::{UpdatePlan, update};
 

@@ -172,6 +172,14 @@ pub async fn release(host: &Host, lock: &HostLock, work_dir: &Path) -> Result<()
 /// # Errors
 /// The host's record or the agents directory cannot be read.
 pub async fn orphans(host: &Host, _lock: &HostLock) -> Result<Vec<PathBuf>> {
+    unused(host).await
+}
+
+/// As [`orphans`], for a dry run: without the lock it is a look and no ground to remove anything.
+///
+/// # Errors
+/// As [`orphans`].
+pub async fn unused(host: &Host) -> Result<Vec<PathBuf>> {
     let agents = host.agents().await?;
     if agents.iter().any(|entry| entry.record.is_err()) {
         return Ok(Vec::new());

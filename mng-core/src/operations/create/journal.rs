@@ -65,6 +65,14 @@ impl JournalEntry {
 /// # Errors
 /// The journal directory cannot be read.
 pub async fn entries(host: &Host, _lock: &HostLock) -> Result<Vec<JournalEntry>> {
+    look(host).await
+}
+
+/// As [`entries`], for a dry run: without the lock, an entry may be of a create that is under way.
+///
+/// # Errors
+/// As [`entries`].
+pub async fn look(host: &Host) -> Result<Vec<JournalEntry>> {
     let dir = host.layout.journal();
     let mut found = Vec::new();
     for name in host.transport.list_dir(&dir).await? {

@@ -12,7 +12,7 @@ pub(super) mod tests;
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 pub use prospect::{BranchProspect, Prospect, Stake, prospects};
@@ -39,7 +39,8 @@ pub struct DestroyRequest {
     pub options: DestroyOptions,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DestroyOptions {
     /// Running agents too.
     pub force: bool,
@@ -217,6 +218,23 @@ fn is_guest(record: &AgentRecord, records: &[AgentRecord]) -> bool {
             && record.work_dir.starts_with(&other.work_dir)
             && (record.work_dir != other.work_dir || record.transfer_mode == Some(TransferMode::None))
     })
+}
+
+/// Agents of a host whose destroy began and did not end, each with what was asked for then.
+///
+/// # Errors
+/// The agents directory cannot be read.
+pub async fn unfinished(host: &Host) -> Result<Vec<(ResolvedAgent, DestroyOptions)>> {
+    let mut found = Vec::new();
+    for entry in host.agents().await? {
+        let Ok(record) = entry.record else { continue };
+        let marker = host.layout.agent(&entry.id).join(one::MARKER);
+        if let Some(bytes) = host.transport.read(&marker).await? {
+            let options = serde_json::from_slice(&bytes).unwrap_or_default();
+            found.push((ResolvedAgent { host: host.clone(), record }, options));
+        }
+    }
+    Ok(found)
 }
 
 /// The row of an agent that was left alone because it runs.

@@ -21,8 +21,8 @@ use crate::operations::states;
 use crate::plugins::{AgentMoment, Ctx};
 use crate::storage::fault;
 
-/// The marker in a state dir whose destroy has begun.
-const MARKER: &str = "destroying";
+/// The marker in a state dir whose destroy has begun; it holds the [`DestroyOptions`].
+pub(super) const MARKER: &str = "destroying";
 
 /// What all agents of one host have in common.
 pub(super) struct Work<'a> {
@@ -56,7 +56,9 @@ impl Work<'_> {
         }
         fault::point("destroy.begun");
         let marker = self.host.layout.agent(&record.id).join(MARKER);
-        self.host.transport.write_volatile(&marker, b"", 0o600).await?;
+        // What was asked for, for the gc that finishes this if we die.
+        let options = serde_json::to_vec(&self.options).unwrap_or_default();
+        self.host.transport.write_volatile(&marker, &options, 0o600).await?;
         fault::point("destroy.marked");
         let left = self.stop(&record).await?;
         if !left.is_empty() {

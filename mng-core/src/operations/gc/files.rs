@@ -56,8 +56,11 @@ fn age(stat: &FileStat) -> Duration {
     SystemTime::now().duration_since(stat.modified).unwrap_or_default()
 }
 
-/// What is under `H/tmp` and nobody writes any more. A directory named after an agent is a create or a
-/// destroy that was killed: the caller holds the lock, so none is under way.
+/// Names under `H/tmp` that are only used under the host's lock: trash of removals, scratch of merges.
+const LOCKED_NAMES: [&str; 3] = ["removed-", "scratch-", "merged-"];
+
+/// What is under `H/tmp` and nobody writes any more. State dirs in the making, and what is only used under
+/// the lock, belong to a command that was killed: nobody holds the lock but the caller.
 pub(super) async fn sweep_tmp(
     host: &Host,
     is_dry_run: bool,
@@ -68,8 +71,9 @@ pub(super) async fn sweep_tmp(
     for name in host.transport.list_dir(&root).await? {
         let path = root.join(&name);
         let Some(stat) = host.transport.stat(&path).await? else { continue };
-        let is_of_agent = name.parse::<AgentId>().is_ok() && !is_dry_run;
-        if !is_of_agent && age(&stat) < TEMP_AGE {
+        let is_under_lock =
+            name.parse::<AgentId>().is_ok() || LOCKED_NAMES.iter().any(|prefix| name.starts_with(prefix));
+        if !is_under_lock && age(&stat) < TEMP_AGE {
             continue;
         }
         if !is_dry_run {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::files::{sweep_logs, sweep_tmp, sweep_unfinished_writes};
-use super::report::{GcReport, ProcessItem};
+use super::files::sweep_logs;
+use super::report::{GcReport, ProcessItem, UndoItem};
 use super::{GcRequest, Kind, tell};
 use crate::agents::stop::{end_strays, remove_empty_groups, strays};
-use crate::hosts::{Host, HostLock};
+use crate::hosts::{Host, HostLock, rescue};
 use crate::model::error::{Error, Result};
 use crate::model::event::Events;
 use crate::model::failure::{Failure, FailureCategory};
+use crate::model::time::Time;
 use crate::plugins::Ctx;
 
 /// Longest that cleaning one host may take, the wait for its lock included: removing a large tree is slow.
@@ -21,6 +22,11 @@ pub(super) async fn sweep(ctx: &Ctx, host: &Host, request: &GcRequest, events: &
     // A state dir that is not there holds nothing; taking the lock would make it.
     if host.transport.stat(host.layout.root()).await?.is_none() {
         return Ok(pass.report);
+    }
+    if request.has(Kind::Remains)
+        && let Err(error) = pass.unfinished_destroys().await
+    {
+        pass.fail(Kind::Remains, &error);
     }
     // Looking changes nothing, and taking the lock would: it counts.
     let lock = match request.is_dry_run {
@@ -49,12 +55,13 @@ fn is_of_hosts(kind: Kind) -> bool {
     matches!(kind, Kind::Process | Kind::Remains | Kind::WorkDir | Kind::Log | Kind::Undo)
 }
 
-struct Pass<'a> {
-    ctx: &'a Ctx,
-    host: &'a Host,
-    request: &'a GcRequest,
-    events: &'a Events,
-    report: GcReport,
+/// One host's clean-up under way.
+pub(super) struct Pass<'a> {
+    pub(super) ctx: &'a Ctx,
+    pub(super) host: &'a Host,
+    pub(super) request: &'a GcRequest,
+    pub(super) events: &'a Events,
+    pub(super) report: GcReport,
 }
 
 impl Pass<'_> {
@@ -63,15 +70,13 @@ impl Pass<'_> {
         match kind {
             Kind::Process => self.processes(lock).await,
             Kind::Log => sweep_logs(self.host, is_dry_run, &mut self.report, self.events).await,
-            Kind::Remains => {
-                sweep_tmp(self.host, is_dry_run, &mut self.report, self.events).await?;
-                sweep_unfinished_writes(self.host, is_dry_run, &mut self.report, self.events).await
-            }
+            Kind::Remains => self.remains(lock).await,
+            Kind::WorkDir => self.work_dirs(lock).await,
+            Kind::Undo => self.undo_entries(lock).await,
             // The local provider has none of these: its one host is this machine, which is never destroyed.
             Kind::Machine | Kind::Snapshot | Kind::Volume | Kind::ProviderResource => Ok(()),
             // Caches are this machine's, not a host's.
             Kind::BuildCache => Ok(()),
-            Kind::WorkDir | Kind::Undo => Ok(()),
         }
     }
 
@@ -100,6 +105,43 @@ impl Pass<'_> {
             self.report.fail(failure);
         }
         Ok(())
+    }
+
+    /// What `mng undo` could bring back and has kept for longer than `rescue_keep`.
+    async fn undo_entries(&mut self, lock: Option<&HostLock>) -> Result<()> {
+        let (host, keep, now) = (self.host, self.ctx.settings.core.rescue_keep.0, Time::now());
+        let expired = match lock {
+            Some(lock) => rescue::expire(host, lock, keep, now, false).await?,
+            None => {
+                let mut entries = rescue::list(host).await?;
+                entries.retain(|entry| entry.created_at.age(now) > keep);
+                entries
+            }
+        };
+        for entry in expired {
+            let item = UndoItem {
+                id: entry.id.to_string(),
+                name: entry.agent_name().unwrap_or_default().to_owned(),
+                host_id: host.info.id.clone(),
+                provider_name: host.info.provider.clone(),
+            };
+            let name =
+                if item.name.is_empty() { item.id.clone() } else { format!("{} ({})", item.name, item.id) };
+            tell(self.events, lock.is_none(), "undo", &name, &item);
+            self.report.undo_expired.push(item);
+        }
+        Ok(())
+    }
+
+    /// One thing that could not be removed; the others go on.
+    pub(super) fn fail_on(&mut self, path: &std::path::Path, error: &Error) {
+        let mut message = format!("cannot remove `{}`: {error}", path.display());
+        for cause in error.causes() {
+            message.push_str(": ");
+            message.push_str(&cause);
+        }
+        let host_id = Some(self.host.info.id.to_string());
+        self.report.fail(Failure { host_id, ..Failure::new(FailureCategory::LocalStateRemains, message) });
     }
 
     fn fail(&mut self, kind: Kind, error: &Error) {

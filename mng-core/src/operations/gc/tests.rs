@@ -75,3 +75,144 @@ fn half_made_state_goes_and_what_may_be_under_way_stays() {
     assert!(state.join("data.json").exists() && state.join(".mine.tmp").exists());
     assert!(state.join(format!(".env.{hex}.tmp")).exists());
 }
+
+/// Writes the host's record with these registered work dirs.
+fn register(host: &Host, dirs: &[&Path]) {
+    let lock = block(host.lock(None, &Events::none())).unwrap();
+    block(host.update_record(&lock, |record| {
+        record.generated_work_dirs = dirs.iter().map(|dir| dir.to_path_buf()).collect();
+    }))
+    .unwrap();
+}
+
+fn registered(host: &Host) -> Vec<std::path::PathBuf> {
+    block(host.read_record()).unwrap().generated_work_dirs
+}
+
+#[test]
+fn a_work_dir_that_no_agent_uses_goes_and_can_be_brought_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host_at(&dir.path().join("h"));
+    let agent = agent_at(&host, "a");
+    let unused = host.layout.worktrees().join("unused");
+    fs::create_dir_all(&unused).unwrap();
+    fs::write(unused.join("notes.txt"), "half a thought").unwrap();
+    let gone = host.layout.worktrees().join("gone");
+    register(&host, &[&agent.record.work_dir, &unused, &gone]);
+    let dry = sweep(&host, Kind::WorkDir, true);
+    assert_eq!(dry.work_dirs_destroyed.len(), 1);
+    assert!(unused.exists() && registered(&host).len() == 3, "a dry run changes nothing");
+
+    let real = sweep(&host, Kind::WorkDir, false);
+    let paths: Vec<&Path> = real.work_dirs_destroyed.iter().map(|item| item.path.as_path()).collect();
+    assert_eq!((paths, real.failures.len()), (vec![unused.as_path()], 0));
+    assert_eq!(real.work_dirs_destroyed[0].size_bytes, 14);
+    assert!(!unused.exists() && agent.record.work_dir.exists());
+    assert_eq!(registered(&host), [agent.record.work_dir.clone()]);
+    let kept = block(crate::hosts::rescue::list(&host)).unwrap();
+    assert_eq!(kept.len(), 1, "its content is kept for undo");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_keeps_every_work_dir() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host_at(&dir.path().join("h"));
+    let unused = host.layout.worktrees().join("unused");
+    fs::create_dir_all(&unused).unwrap();
+    register(&host, &[&unused]);
+    let damaged = host.layout.agent(&AgentId::generate());
+    old_file(&damaged.join("data.json"), 1);
+    let report = sweep(&host, Kind::WorkDir, false);
+    assert_eq!((report.total(), unused.exists()), (0, true));
+}
+
+#[test]
+fn expired_undo_entries_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host_at(&dir.path().join("h"));
+    let unused = host.layout.worktrees().join("unused");
+    fs::create_dir_all(&unused).unwrap();
+    fs::write(unused.join("notes.txt"), "x").unwrap();
+    register(&host, &[&unused]);
+    sweep(&host, Kind::WorkDir, false);
+    assert_eq!(sweep(&host, Kind::Undo, false).undo_expired.len(), 0, "it is young");
+    let mut ctx = context();
+    ctx.settings.core.rescue_keep = crate::settings::DurationText(std::time::Duration::ZERO);
+    let request = GcRequest { kinds: [Kind::Undo].into(), ..GcRequest::everything() };
+    let report = block(host::sweep(&ctx, &host, &request, &Events::none())).unwrap();
+    assert_eq!(report.undo_expired.len(), 1);
+    assert!(block(crate::hosts::rescue::list(&host)).unwrap().is_empty());
+}
+
+#[test]
+fn a_destroy_that_was_killed_is_finished_unless_the_agent_runs() {
+    use crate::agents::testing::{PrivateHost, eventually};
+    let private = PrivateHost::new();
+    let (stopped, running) = (private.agent("stopped", "true"), private.agent("running", "sleep 100"));
+    for record in [&stopped, &running] {
+        fs::write(private.host.layout.agent(&record.id).join("destroying"), "").unwrap();
+    }
+    private.tmux(&["new-session", "-d", "-s", "mng-running", "exec sleep 100"]);
+    let ctx = context();
+    let agent = super::super::resolve::ResolvedAgent { host: private.host.clone(), record: running.clone() };
+    eventually("it runs", || {
+        block(super::super::observe::look_at(&ctx, &agent)).unwrap().1.state.is_running_like()
+    });
+    let (events, mut heard) = Events::channel();
+    let request = GcRequest { kinds: [Kind::Remains].into(), ..GcRequest::everything() };
+    let report = block(host::sweep(&ctx, &private.host, &request, &events)).unwrap();
+    assert_eq!(names(&report.remains_destroyed), ["stopped"]);
+    assert!(!private.host.layout.agent(&stopped.id).exists());
+    assert!(private.host.layout.agent(&running.id).exists());
+    let mut warnings = Vec::new();
+    while let Ok(event) = heard.try_recv() {
+        if let Event::Warning(text) = event {
+            warnings.push(text);
+        }
+    }
+    assert_eq!(
+        warnings,
+        ["agent `running` was being destroyed and runs: `mng destroy running --force` ends it"]
+    );
+}
+
+#[test]
+fn a_clone_goes_when_nobody_needs_it_and_all_of_it_is_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host_at(&dir.path().join("h"));
+    let git = |at: &Path, args: &[&str]| {
+        let output = std::process::Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"])
+            .args(args)
+            .current_dir(at)
+            .env("HOME", dir.path())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let origin = dir.path().join("origin");
+    fs::create_dir_all(&origin).unwrap();
+    git(&origin, &["init", "-q"]);
+    git(&origin, &["commit", "-q", "--allow-empty", "-m", "one"]);
+    let clone = host.layout.clones().join("repo");
+    fs::create_dir_all(host.layout.clones()).unwrap();
+    git(dir.path(), &["clone", "-q", origin.to_str().unwrap(), clone.to_str().unwrap()]);
+    let remember = || {
+        let lock = block(host.lock(None, &Events::none())).unwrap();
+        block(host.update_record(&lock, |record| {
+            record.plugin.insert("mng".into(), serde_json::json!({ "generated_source_dirs": [clone] }));
+        }))
+        .unwrap();
+    };
+    remember();
+    git(&clone, &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    assert_eq!(sweep(&host, Kind::WorkDir, false).total(), 0, "a commit is nowhere else");
+    git(&clone, &["push", "-q", "origin", "HEAD:refs/heads/pushed"]);
+    fs::write(clone.join("untracked"), "x").unwrap();
+    assert_eq!(sweep(&host, Kind::WorkDir, false).total(), 0, "a file is nowhere else");
+    fs::remove_file(clone.join("untracked")).unwrap();
+    let report = sweep(&host, Kind::WorkDir, false);
+    assert_eq!((report.source_dirs_destroyed.len(), clone.exists()), (1, false));
+    assert!(block(host.read_record()).unwrap().plugin.is_empty());
+}
