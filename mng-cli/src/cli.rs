@@ -212,6 +212,7 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
         .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),
     bare!("extras", [], commands::extras::ExtrasArgs, commands::extras::run).hidden(),
+    waits!("gc", [], commands::gc::GcArgs, commands::gc::run),
     bare!("help", [], commands::help::HelpArgs, commands::help::run),
     waits!("label", [], commands::label::LabelArgs, commands::label::run),
     waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),

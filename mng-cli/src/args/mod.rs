@@ -6,6 +6,7 @@ mod explicit;
 mod filters;
 mod message;
 mod on_error;
+mod seconds;
 mod targets;
 
 pub(crate) use common::CommonArgs;
@@ -13,4 +14,5 @@ pub(crate) use explicit::{Explicit, augment as augment_explicit};
 pub(crate) use filters::{ExpressionArgs, FilterArgs, Filters, LabelMatch};
 pub(crate) use message::{MessageArgs, StdinUse};
 pub(crate) use on_error::OnError;
+pub(crate) use seconds::seconds;
 pub(crate) use targets::{SelectArgs, SessionArgs, TargetArgs, Targets, read_names};

@@ -41,7 +41,7 @@ pub(crate) struct ExecArgs {
     cwd: Option<PathBuf>,
 
     /// Kill the command after so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = crate::args::seconds)]
     timeout: Option<Duration>,
 
     /// Print output as it comes (human format only)
@@ -80,14 +80,6 @@ enum MissingOuter {
     Abort,
     Warn,
     Ignore,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("expected seconds such as `2.5`, not `{text}`"))?;
-    if seconds <= 0.0 {
-        return Err("expected more than 0 seconds".into());
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: ExecArgs) -> CliResult {

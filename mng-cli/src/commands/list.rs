@@ -89,7 +89,7 @@ pub(crate) struct ListArgs {
     limit: Option<usize>,
 
     /// List again every so many seconds, until Ctrl-C
-    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", value_parser = crate::args::seconds)]
     watch: Option<Duration>,
 
     /// Whether the first provider that fails ends the listing
@@ -101,14 +101,6 @@ pub(crate) struct ListArgs {
 enum SortOrder {
     Asc,
     Desc,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("expected seconds such as `2`, not `{text}`"))?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(pause) if !pause.is_zero() => Ok(pause),
-        _ => Err("expected more than 0 seconds".into()),
-    }
 }
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: ListArgs) -> CliResult {

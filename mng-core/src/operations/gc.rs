@@ -114,13 +114,8 @@ pub async fn gc(ctx: &Ctx, request: &GcRequest, events: &Events) -> Result<GcRep
         events.warning(warning);
     }
     let mut report = GcReport { dry_run: request.is_dry_run, ..GcReport::default() };
-    for failure in discovery.failures {
-        if !failure.is_configured {
-            continue;
-        }
-        if request.is_aborting {
-            return Err(failure.error);
-        }
+    // One that cannot be reached is told of and ends nothing, whatever `is_aborting` says.
+    for failure in discovery.failures.into_iter().filter(|failure| failure.is_configured) {
         report.fail(Failure::new(FailureCategory::ProviderInaccessible, failure.error.to_string()));
     }
     let live: Vec<_> = discovery.hosts.into_iter().filter(|host| host.state == HostState::Running).collect();
@@ -132,11 +127,16 @@ pub async fn gc(ctx: &Ctx, request: &GcRequest, events: &Events) -> Result<GcRep
     for (info, result) in live.into_iter().zip(swept) {
         match result {
             Ok(part) => report.add(part),
-            Err(error) if request.is_aborting => return Err(error),
             Err(error) => {
+                let is_silent = discover::is_inaccessible(&error);
+                if request.is_aborting && !is_silent {
+                    return Err(error);
+                }
+                let category =
+                    if is_silent { FailureCategory::ProviderInaccessible } else { FailureCategory::Other };
                 let message = format!("host `{}`: {error}", info.address());
                 let host_id = Some(info.id.to_string());
-                report.fail(Failure { host_id, ..Failure::new(FailureCategory::Other, message) });
+                report.fail(Failure { host_id, ..Failure::new(category, message) });
             }
         }
     }
