@@ -202,12 +202,14 @@ macro_rules! bare {
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run),
+    waits!("clone", [], commands::clone::CloneArgs, commands::clone::run)
+        .adjusted_by(commands::create::adjust_delegate),
     bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run),
     bare!("config", ["cfg"], commands::config::ConfigArgs, commands::config::run).group().own_templates(),
     waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run),
-    bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
     waits!("create", ["c"], commands::create::CreateArgs, commands::create::run)
         .adjusted_by(commands::create::adjust),
+    bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
     waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
         .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),
@@ -218,7 +220,10 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
     waits!("list", ["ls"], commands::list::ListArgs, commands::list::run).own_templates(),
     waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
+    waits!("migrate", [], commands::migrate::MigrateArgs, commands::migrate::run)
+        .adjusted_by(commands::create::adjust_delegate),
     bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates(),
+    waits!("provision", ["prov"], commands::provision::ProvisionArgs, commands::provision::run),
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
     waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group(),
     waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),

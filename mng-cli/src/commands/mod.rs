@@ -47,6 +47,7 @@
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
 pub(crate) mod capture;
+pub(crate) mod clone;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod connect;
@@ -62,7 +63,9 @@ pub(crate) mod label;
 pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod migrate;
 pub(crate) mod plugin;
+pub(crate) mod provision;
 pub(crate) mod rename;
 pub(crate) mod snapshot;
 pub(crate) mod start;

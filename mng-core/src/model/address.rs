@@ -22,7 +22,7 @@ pub const LOCAL_PROVIDER: &str = "local";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    #[error("{0}")]
+    #[error(transparent)]
     Name(#[from] NameError),
     #[error("the address is empty")]
     Empty,

@@ -19,10 +19,11 @@ pub(crate) struct CreateOptions {
     #[arg(value_name = "AGENT_TYPE")]
     pub(super) positional_type: Option<String>,
 
-    /// Arguments for the agent's program; what could be taken for an option stands behind `--`
+    /// Arguments for the agent's program
     #[arg(value_name = "AGENT_ARGS")]
     pub(super) args: Vec<String>,
 
+    /// The same, where they could be taken for options of mng
     #[arg(value_name = "AGENT_ARGS", last = true)]
     pub(super) last_args: Vec<String>,
 

@@ -43,7 +43,7 @@ pub(crate) struct CreateArgs {
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: CreateArgs) -> CliResult {
     let options = args.options;
-    let request = options.request(ctx)?;
+    let request = options.request()?;
     if options.is_foreground() {
         return foreground(ui, ctx, request, options.message()?).await;
     }

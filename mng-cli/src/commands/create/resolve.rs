@@ -12,7 +12,6 @@ use mng_core::model::record::{ExtraWindow, TmuxSize, TransferMode};
 use mng_core::operations::create::{
     AgentOptions, CreateRequest, HostOptions, Provisioning, TransferChoice, TransferOptions,
 };
-use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 
 use super::args::{AgentArgs, ConnectionArgs, CreateOptions, SetupArgs, SourceArgs};
@@ -22,9 +21,9 @@ impl CreateOptions {
     ///
     /// # Errors
     /// Usage errors: contradictions, and texts that cannot be parsed.
-    pub(super) fn request(&self, ctx: &Ctx) -> Result<CreateRequest, Error> {
+    pub(crate) fn request(&self) -> Result<CreateRequest, Error> {
         self.refuse_what_is_not_there()?;
-        let cwd = working_dir(ctx)?;
+        let cwd = working_dir()?;
         let address = self.address()?;
         let new_host = self.new_host_wish().is_some() || self.host.host_name.is_some();
         let mut typed_options: BTreeSet<String> = self.explicit.long_names().collect();
@@ -54,6 +53,29 @@ impl CreateOptions {
             foreground: self.behaviour.foreground,
             typed_options,
         })
+    }
+
+    /// For `clone` and `migrate`: the source, and its uncommitted changes unless they are told to stay.
+    ///
+    /// # Errors
+    /// Another source is given as well: a usage error.
+    pub(crate) fn go_on_from(&mut self, source: String, command: &str) -> Result<(), Error> {
+        let given = ["from", "from_agent", "source_host", "source_path"];
+        if let Some(option) = given.iter().find(|option| self.explicit.has(option)) {
+            return Err(usage(
+                format!("`mng {command}` has its source, and `--{}` names another", option.replace('_', "-")),
+                format!("write `mng {command} SOURCE`"),
+            ));
+        }
+        self.source.from = Some(source);
+        if !self.explicit.has("ensure_clean") {
+            self.source.no_ensure_clean = true;
+        }
+        if !self.explicit.has("include_unclean") {
+            self.source.include_unclean = true;
+            self.source.no_include_unclean = false;
+        }
+        Ok(())
     }
 
     /// Options that older versions accepted and ignored.
@@ -342,8 +364,7 @@ fn parse_all<T: std::str::FromStr<Err = Error>>(texts: &[String]) -> Result<Vec<
 }
 
 /// Where relative paths start.
-pub(crate) fn working_dir(ctx: &Ctx) -> Result<PathBuf, Error> {
-    let _ = ctx;
+pub(crate) fn working_dir() -> Result<PathBuf, Error> {
     std::env::current_dir().map_err(|error| Error::io("find the current directory", error))
 }
 

@@ -15,6 +15,7 @@ mod foreground;
 pub mod journal;
 mod kind;
 mod labels;
+mod migrate;
 mod naming;
 mod prepare;
 mod progress;
@@ -32,13 +33,17 @@ mod update;
 
 pub use finish::{send_first_message, wait_until_stopped};
 pub use foreground::{ForegroundReport, Output, run_foreground};
+pub use migrate::{ignored_files, verify_copy};
 pub use report::CreateReport;
 pub use request::{
     AgentOptions, CreateRequest, FileEdit, FileUpload, HostOptions, Provisioning, TransferChoice,
     TransferOptions,
 };
 pub use rollback::{Replayed, replay};
+pub(crate) use kind::provisioning_of as type_provisioning;
 pub use templates::{Applied, TemplateRules, apply as apply_templates};
+
+pub(crate) use update::merged_env;
 
 use build::Built;
 use finish::Finish;

@@ -135,7 +135,9 @@ async fn look(host: Host, dir: &Path, agent: Option<AgentRecord>) -> Result<Sour
 fn canonical(dir: &Path, agent: Option<&AgentRecord>) -> Result<PathBuf> {
     match std::fs::canonicalize(dir) {
         Ok(dir) => Ok(dir),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(no_directory(dir, agent)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(no_directory(&git::normal(dir), agent))
+        }
         Err(error) => Err(Error::io(format!("look at `{}`", dir.display()), error)),
     }
 }
