@@ -33,7 +33,11 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: MigrateArgs) -> CliResult 
     let MigrateArgs { source, mut options } = args;
     options.go_on_from(source.to_string(), "migrate")?;
     if options.is_foreground() {
-        return Err(Error::hinted(ErrorClass::Usage, "`--foreground` does not go with `migrate`", "leave it out"));
+        return Err(Error::hinted(
+            ErrorClass::Usage,
+            "`--foreground` does not go with `migrate`",
+            "leave it out",
+        ));
     }
     let source = resolve::one(ctx, &source).await?;
     let mut request = options.request()?;
@@ -65,20 +69,30 @@ fn pinned(agent: &ResolvedAgent) -> AgentAddress {
 }
 
 /// Destroys exactly the source, once the copy is seen to be there.
-async fn remove_source(ui: &mut Ui, ctx: &Ctx, source: ResolvedAgent, copy: &CreateReport) -> Result<(), Error> {
+async fn remove_source(
+    ui: &mut Ui,
+    ctx: &Ctx,
+    source: ResolvedAgent,
+    copy: &CreateReport,
+) -> Result<(), Error> {
     let address = pinned(&source);
     let by_hand = format!("look at both, then `mng destroy {address} --force`");
     let kept = |why: String| {
         Error::hinted(
             ErrorClass::CleanupFailed,
-            format!("agent `{}` is there, and the source `{}` too: {why}", copy.agent_name, source.record.name),
+            format!(
+                "agent `{}` is there, and the source `{}` too: {why}",
+                copy.agent_name, source.record.name
+            ),
             by_hand.clone(),
         )
     };
     verify_copy(ctx, &source, copy).await.map_err(|error| kept(error.to_string()))?;
     let options = DestroyOptions { force: true, ..DestroyOptions::default() };
     let request = DestroyRequest { agents: vec![source.clone()], options };
-    let report = ui.with_progress("Destroying the source", async |events| destroy(ctx, request, &events).await).await?;
+    let report = ui
+        .with_progress("Destroying the source", async |events| destroy(ctx, request, &events).await)
+        .await?;
     match report.failures.first() {
         Some(failure) => Err(kept(failure.message.clone())),
         None => Ok(()),

@@ -33,6 +33,7 @@ mod update;
 
 pub use finish::{send_first_message, wait_until_stopped};
 pub use foreground::{ForegroundReport, Output, run_foreground};
+pub(crate) use kind::provisioning_of as type_provisioning;
 pub use migrate::{ignored_files, verify_copy};
 pub use report::CreateReport;
 pub use request::{
@@ -40,7 +41,6 @@ pub use request::{
     TransferOptions,
 };
 pub use rollback::{Replayed, replay};
-pub(crate) use kind::provisioning_of as type_provisioning;
 pub use templates::{Applied, TemplateRules, apply as apply_templates};
 
 pub(crate) use update::merged_env;
