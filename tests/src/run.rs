@@ -81,7 +81,7 @@ impl Command {
         words.extend(self.args.iter().map(|arg| arg.to_string_lossy().into_owned()));
         let quoted = shlex::try_join(words.iter().map(String::as_str)).expect("test words hold no NUL");
         let cwd = shlex::try_quote(&self.cwd.to_string_lossy()).expect("test paths hold no NUL").into_owned();
-        format!("cd {cwd} && exec {quoted}")
+        format!("cd {cwd} && {quoted}")
     }
 
     fn std(&self) -> std::process::Command {

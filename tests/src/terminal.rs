@@ -1,5 +1,6 @@
 //! A real terminal: a pane of a second tmux server, which a test types into and reads.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
@@ -24,6 +25,11 @@ impl Terminal {
         let line = command.env_remove("COLUMNS").env("TERM", "screen-256color").shell_line();
         let terminal = Self { world: Arc::clone(world), session };
         let (width, height) = (width.to_string(), height.to_string());
+        // The shell stays, so that the screen stays as the command left it; Ctrl-C is for the command alone.
+        let status = terminal.status_file().display().to_string();
+        let line = format!(
+            "trap : INT QUIT; ({line}); echo $? > {status}.new; mv {status}.new {status}; exec sleep 600"
+        );
         terminal.tmux(&[
             "new-session",
             "-d",
@@ -33,28 +39,16 @@ impl Terminal {
             &width,
             "-y",
             &height,
-            "sleep 600",
+            &line,
             ";",
             "set-option",
-            "-g",
-            "remain-on-exit",
-            "on",
-            ";",
-            "set-option",
-            "-g",
             "status",
             "off",
             ";",
             "set-option",
-            "-g",
+            "-s",
             "escape-time",
             "0",
-            ";",
-            "respawn-pane",
-            "-k",
-            "-t",
-            &terminal.target(),
-            &line,
         ]);
         terminal
     }
@@ -139,20 +133,24 @@ impl Terminal {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text));
     }
 
+    fn status_file(&self) -> PathBuf {
+        self.world.root.join("tmp").join(format!("{}.status", self.session))
+    }
+
     /// Whether the command in it has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.tmux(&["list-panes", "-t", &self.target(), "-F", "#{pane_dead}"]).trim() == "1"
+        self.status_file().exists()
     }
 
-    /// Waits for the command's end and returns its exit code.
+    /// Waits for the command's end and returns its exit code; 128 and more for a signal, as a shell tells it.
     ///
     /// # Panics
-    /// With the screen, when it does not end in time or a signal ended it.
+    /// With the screen, when it does not end in time.
     #[track_caller]
     pub fn wait_exit(&self) -> i32 {
         self.wait_until("the end of its command", |_| self.has_ended());
-        let status = self.tmux(&["list-panes", "-t", &self.target(), "-F", "#{pane_dead_status}"]);
-        status.trim().parse().unwrap_or_else(|_| panic!("ended without a status:\n{}", self.screen()))
+        let status = std::fs::read_to_string(self.status_file()).expect("the status was written");
+        status.trim().parse().expect("a shell's `$?` is a number")
     }
 }

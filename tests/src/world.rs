@@ -67,6 +67,7 @@ impl World {
         std::process::Command::new("tmux")
             .arg("-u")
             .args(args)
+            .current_dir(self.default_cwd())
             .env_clear()
             .envs(&self.vars)
             .stdin(Stdio::null())
@@ -319,7 +320,7 @@ impl TestEnv {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the new file is ours");
     }
 
-    /// Writes the user-level settings.
+    /// Writes the user-level settings. The one-time greeting at the first attach counts as seen then.
     ///
     /// # Panics
     /// When they cannot be written.
@@ -331,6 +332,7 @@ impl TestEnv {
         fs::write(state.join("config.toml"), format!("profile = \"{profile}\"\n"))
             .expect("it can be written");
         fs::write(dir.join("settings.toml"), toml).expect("it can be written");
+        fs::write(dir.join("tmux_onboarding_shown"), "").expect("it can be written");
     }
 
     // ---- looking
