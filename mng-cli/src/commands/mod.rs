@@ -52,6 +52,7 @@ pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod create;
+pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod dry_run;
 pub(crate) mod event;
