@@ -207,10 +207,9 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run),
     bare!("config", ["cfg"], commands::config::ConfigArgs, commands::config::run).group().own_templates(),
     waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run),
-    waits!("destroy", ["rm"], commands::destroy::DestroyArgs, commands::destroy::run).templates(&PlainFields(&["name"])),
-    bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
     waits!("create", ["c"], commands::create::CreateArgs, commands::create::run)
         .adjusted_by(commands::create::adjust),
+    waits!("destroy", ["rm"], commands::destroy::DestroyArgs, commands::destroy::run).templates(&PlainFields(&["name"])),
     bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
     waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
