@@ -2,10 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
 
 mod capture;
+mod clone;
+mod config;
 mod connect;
+mod create;
+mod destroy;
 mod exec;
 mod harness;
 mod layers;
+mod parallel;
 mod plugin;
+mod safety;
 mod start;
+mod stop;
+mod transfer;
 mod why;

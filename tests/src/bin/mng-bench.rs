@@ -93,8 +93,8 @@ impl Bench {
                 &empty,
                 &format!("{mng} --help"),
                 &format!("{mng} --version"),
-                &format!("{mng} __complete bash 2 mng list --pro"),
-                &format!("{mng} __complete bash 2 mng stop agent-number-1"),
+                &format!("{mng} __complete bash 'mng list --pro' ' '"),
+                &format!("{mng} __complete bash 'mng stop agent-number-1' ' '"),
             ],
             &["--warmup", "20", "--runs", "200"],
         );
