@@ -8,6 +8,7 @@ mod connect;
 mod create;
 mod destroy;
 mod exec;
+mod frame;
 mod harness;
 mod layers;
 mod parallel;

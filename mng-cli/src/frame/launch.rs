@@ -129,7 +129,11 @@ impl Frame<'_> {
             Target::BuiltIn(spec) => tree::build(spec),
             Target::Plugin(def) => tree::finish(def.command.clone()),
         };
-        let mut located = Located::find(&root, line);
+        self.in_tree(line, target, &root)
+    }
+
+    fn in_tree(&mut self, line: &CommandLine, target: &Target, root: &Command) -> CliResult {
+        let mut located = Located::find(root, line);
         if located.is_group()
             && let Some(code) = self.group(&mut located)?
         {
@@ -144,8 +148,8 @@ impl Frame<'_> {
         }
         let invocation = Invocation::new(self.env.clone(), EarlyOptions::of(&reading))?;
         match target {
-            Target::BuiltIn(spec) => self.built_in(spec, &root, &located, &invocation),
-            Target::Plugin(def) => self.plugin(def, &root, &located, &invocation),
+            Target::BuiltIn(spec) => self.built_in(spec, root, &located, &invocation),
+            Target::Plugin(def) => self.plugin(def, root, &located, &invocation),
         }
     }
 
@@ -191,6 +195,10 @@ impl Frame<'_> {
             (Run::Bare(_), Err(_)) => None,
             (_, loaded) => Some(loaded?),
         };
+        // Settings and flags may have switched plugins: then other options are there.
+        let rebuilt = loaded.as_ref().and_then(|loaded| tree::rebuilt(spec, &loaded.ctx.registry));
+        let root = rebuilt.as_ref().unwrap_or(root);
+        let located = &located.moved_to(root);
         let reading = read(located.command, &located.typed);
         let params = match &mut loaded {
             Some(loaded) => params(spec, root, located, &reading, loaded)?,
@@ -221,7 +229,10 @@ impl Frame<'_> {
             Run::Waits(run) => {
                 scripts::run(ctx, &located.key())?;
                 let key = located.key();
-                runtime::wait(&ctx.cancel, runtime::with_hooks(ctx, &key, run(self.ui, ctx, &matches)))
+                runtime::wait(
+                    &ctx.cancel,
+                    runtime::with_hooks(ctx, &key, innermost(&matches), run(self.ui, ctx, &matches)),
+                )
             }
         }
     }
@@ -251,7 +262,7 @@ impl Frame<'_> {
             let code = (def.run)(&ctx, &matches, &mut out).await?;
             Ok(ExitCode::new(code))
         };
-        runtime::wait(&ctx.cancel, runtime::with_hooks(&ctx, &located.key(), run))
+        runtime::wait(&ctx.cancel, runtime::with_hooks(&ctx, &located.key(), innermost(&matches), run))
     }
 
     fn set_format(&mut self, spec: &CommandSpec, common: &CommonArgs, command: &str) -> Result<(), Error> {
@@ -310,11 +321,15 @@ fn parse(
 
 /// The options of every command, which stand in the innermost subcommand.
 fn common_args(matches: &ArgMatches) -> Result<CommonArgs, Error> {
-    let mut innermost = matches;
-    while let Some((_, below)) = innermost.subcommand() {
-        innermost = below;
+    CommonArgs::from_arg_matches(innermost(matches)).map_err(|error| usage_error(&error, None))
+}
+
+/// What was parsed for the command itself, below the groups.
+fn innermost(mut matches: &ArgMatches) -> &ArgMatches {
+    while let Some((_, below)) = matches.subcommand() {
+        matches = below;
     }
-    CommonArgs::from_arg_matches(innermost).map_err(|error| usage_error(&error, None))
+    matches
 }
 
 /// An option before the command's name that is none of those that may stand there.

@@ -81,6 +81,17 @@ impl<'a> Located<'a> {
         self.unknown = None;
     }
 
+    /// The same command in another tree.
+    pub(crate) fn moved_to(&self, root: &'a Command) -> Self {
+        let command = self.path[1..].iter().try_fold(root, |command, word| command.find_subcommand(word));
+        Self {
+            command: command.unwrap_or(root),
+            path: self.path.clone(),
+            typed: self.typed.clone(),
+            unknown: self.unknown.clone(),
+        }
+    }
+
     pub(crate) fn is_group(&self) -> bool {
         self.command.has_subcommands()
     }

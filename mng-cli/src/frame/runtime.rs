@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::pin::pin;
 
+use clap::ArgMatches;
 use mng_core::Error;
 use mng_core::model::cancel::{Cancel, Interrupted};
 use mng_core::plugins::{AfterCommand, Ctx};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::CliResult;
 
@@ -20,13 +21,15 @@ pub(crate) fn wait(cancel: &Cancel, body: impl Future<Output = CliResult>) -> Cl
         .build()
         .map_err(|error| Error::io("start the runtime", error))?;
     let result = runtime.block_on(async {
+        // Before anything is begun: from here on no signal ends the process by itself.
+        let mut signals = Signals::new();
         let mut body = pin!(body);
         loop {
             tokio::select! {
                 // The body first: where Ctrl-C is the normal end, it sees the signal itself.
                 biased;
                 result = &mut body => break result,
-                signal = interrupted() => {
+                signal = signals.next() => {
                     let is_told = cancel.is_watched() && cancel.check().is_ok();
                     cancel.cancel(signal);
                     if !is_told {
@@ -43,26 +46,52 @@ pub(crate) fn wait(cancel: &Cancel, body: impl Future<Output = CliResult>) -> Cl
 
 /// Completes when a signal asks this process to end; says which.
 pub(crate) async fn interrupted() -> u8 {
-    let one = async |kind: SignalKind, number: u8| match signal(kind) {
-        Ok(mut signal) => {
-            signal.recv().await;
-            number
-        }
+    Signals::new().next().await
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
         // Without a handler the default action ends the process.
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        number = one(SignalKind::interrupt(), 2) => number,
-        number = one(SignalKind::terminate(), 15) => number,
-        number = one(SignalKind::hangup(), 1) => number,
+        let one = |kind: SignalKind| signal(kind).ok();
+        Self {
+            interrupt: one(SignalKind::interrupt()),
+            terminate: one(SignalKind::terminate()),
+            hangup: one(SignalKind::hangup()),
+        }
+    }
+
+    async fn next(&mut self) -> u8 {
+        async fn one(signal: &mut Option<Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = one(&mut self.interrupt) => 2,
+            () = one(&mut self.terminate) => 15,
+            () = one(&mut self.hangup) => 1,
+        }
     }
 }
 
 /// The body between the hooks of the plugins. A "before" hook that fails prevents the command; an "after"
 /// hook changes nothing.
-pub(crate) async fn with_hooks(ctx: &Ctx, command: &str, body: impl Future<Output = CliResult>) -> CliResult {
+pub(crate) async fn with_hooks(
+    ctx: &Ctx,
+    command: &str,
+    options: &ArgMatches,
+    body: impl Future<Output = CliResult>,
+) -> CliResult {
     for enabled in ctx.registry.enabled() {
-        enabled.plugin.before_command(ctx, command).await?;
+        enabled.plugin.before_command(ctx, command, options).await?;
     }
     let result = body.await;
     let outcome = match &result {

@@ -31,9 +31,36 @@ pub(super) fn page(called: &str, command: &Command, width: usize, has_colours: b
         page.columns(&subcommands(command));
     }
     options(&mut page, command);
+    if called == "mng create" {
+        provider_arguments(&mut page);
+    }
     let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     notes_sections(&mut page, &Notes::read(&notes));
     page.finish()
+}
+
+/// What `--build-arg` and `--start-arg` mean to each back end.
+fn provider_arguments(page: &mut Page) {
+    let backends: Vec<_> = super::plugins().iter().flat_map(|plugin| plugin.backends()).collect();
+    let explained: Vec<_> = backends
+        .iter()
+        .filter(|backend| !backend.build_args_help.is_empty() || !backend.start_args_help.is_empty())
+        .collect();
+    if explained.is_empty() {
+        return;
+    }
+    page.heading("PROVIDER ARGUMENTS");
+    for (index, backend) in explained.into_iter().enumerate() {
+        if index > 0 {
+            page.blank();
+        }
+        page.term(backend.name);
+        for (flag, help) in [("-b", backend.build_args_help), ("-s", backend.start_args_help)] {
+            if !help.is_empty() {
+                page.text(DETAIL, &format!("{flag}: {help}"));
+            }
+        }
+    }
 }
 
 fn with_aliases(called: &str, command: &Command) -> String {

@@ -140,7 +140,9 @@ pub trait Plugin: Send + Sync {
         FieldSchema::Names(&[])
     }
 
-    async fn before_command(&self, _ctx: &Ctx, _command: &str) -> Result<()> {
+    /// `command` is the name that settings use, subcommands joined by `_`; `options` are those of this run,
+    /// the plugin's own among them.
+    async fn before_command(&self, _ctx: &Ctx, _command: &str, _options: &clap::ArgMatches) -> Result<()> {
         Ok(())
     }
 

@@ -265,7 +265,7 @@ impl<'a> Editor<'a> {
             }
             Ok((text, key, value))
         };
-        if self.path(scope)?.is_none() {
+        if self.path(scope)?.is_none_or(|path| !path.exists()) {
             // Nothing is made for an edit that fails anyway.
             attempt(Path::new("settings.toml"), "")?;
         }
