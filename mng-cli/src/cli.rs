@@ -201,7 +201,9 @@ macro_rules! bare {
 /// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandSpec] = &[
+    waits!("archive", [], commands::archive::ArchiveArgs, commands::archive::run),
     waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run),
+    waits!("cleanup", ["clean"], commands::cleanup::CleanupArgs, commands::cleanup::run),
     waits!("clone", [], commands::clone::CloneArgs, commands::clone::run)
         .adjusted_by(commands::create::adjust_delegate),
     bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run),
@@ -221,6 +223,7 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
     waits!("list", ["ls"], commands::list::ListArgs, commands::list::run).own_templates(),
     waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
+    waits!("message", ["msg"], commands::message::MessageCommand, commands::message::run),
     waits!("migrate", [], commands::migrate::MigrateArgs, commands::migrate::run)
         .adjusted_by(commands::create::adjust_delegate),
     bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates(),
@@ -229,5 +232,7 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group(),
     waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),
     waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"])),
+    waits!("undo", [], commands::undo::UndoArgs, commands::undo::run)
+        .templates(&PlainFields(&["undo_id", "agent_name", "agent_id", "branch", "work_dir", "created_at"])),
     waits!("why", [], commands::why::WhyArgs, commands::why::run),
 ];

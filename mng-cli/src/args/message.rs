@@ -28,25 +28,27 @@ pub(crate) enum StdinUse {
 }
 
 impl MessageArgs {
-    /// The text that the options give, if they do; reads the file.
+    /// The text that the options give, if they do; reads the file, without the line ends that editors put
+    /// behind a text.
     ///
     /// # Errors
-    /// The file cannot be read or is no UTF-8.
+    /// The file cannot be read or is no UTF-8: a usage error.
     pub(crate) fn given(&self) -> Result<Option<String>, Error> {
         if let Some(text) = &self.message {
             return Ok(Some(text.clone()));
         }
         let Some(path) = &self.message_file else { return Ok(None) };
         let read = std::fs::read_to_string(path);
-        read.map(Some)
-            .map_err(|error| Error::io(format!("read the message from `{}`", path.display()), error))
+        let text = read
+            .map_err(|error| usage(&format!("cannot read the message from `{}`: {error}", path.display())))?;
+        Ok(Some(trimmed(&text)))
     }
 
     /// The text: from the options, from stdin when it is piped, else from the editor.
     ///
     /// # Errors
-    /// There is none: a usage error. An empty text is an error too, because cron and friends give an empty
-    /// stdin to everything.
+    /// There is none: a usage error. An empty text is an error of its own, because cron and friends give an
+    /// empty stdin to everything.
     pub(crate) fn read(&self, ui: &mut Ui, stdin: StdinUse) -> Result<String, Error> {
         let text = match self.given()? {
             Some(text) => text,
@@ -57,17 +59,23 @@ impl MessageArgs {
                 let mut text = String::new();
                 let read = std::io::stdin().lock().read_to_string(&mut text);
                 read.map_err(|error| Error::io("read the message from stdin", error))?;
-                text.trim_end_matches(['\n', '\r']).to_owned()
+                trimmed(&text)
             }
             None => return ui.edit_text("", "--message TEXT"),
         };
         if text.trim().is_empty() {
-            return Err(usage("the message is empty"));
+            return Err(Error::input("the message is empty", HINT));
         }
         Ok(text)
     }
 }
 
+const HINT: &str = "give the text with `--message TEXT` or `--message-file PATH`";
+
+fn trimmed(text: &str) -> String {
+    text.trim_end_matches(['\n', '\r']).to_owned()
+}
+
 fn usage(message: &str) -> Error {
-    Error::hinted(ErrorClass::Usage, message, "give the text with `--message TEXT` or `--message-file PATH`")
+    Error::hinted(ErrorClass::Usage, message, HINT)
 }

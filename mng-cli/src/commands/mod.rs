@@ -46,7 +46,9 @@
 //!   `crate::frame::interrupted()` and return success.
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
+pub(crate) mod archive;
 pub(crate) mod capture;
+pub(crate) mod cleanup;
 pub(crate) mod clone;
 pub(crate) mod completion;
 pub(crate) mod config;
@@ -64,6 +66,7 @@ pub(crate) mod label;
 pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod message;
 pub(crate) mod migrate;
 pub(crate) mod plugin;
 pub(crate) mod provision;
@@ -71,5 +74,6 @@ pub(crate) mod rename;
 pub(crate) mod snapshot;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod undo;
 pub(crate) mod version;
 pub(crate) mod why;

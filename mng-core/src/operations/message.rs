@@ -117,13 +117,20 @@ impl FailedAgent {
     }
 }
 
-/// What became of one agent's message, told as soon as it is known.
+/// What became of one agent's message.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "outcome")]
-pub enum Delivery {
-    Sent { agent: String },
-    Blocked(FailedAgent),
-    Failed(FailedAgent),
+pub struct Delivery {
+    pub receipt: AgentReceipt,
+    /// Why it did not get it.
+    pub failed: Option<FailedAgent>,
+}
+
+impl Delivery {
+    /// The agent is in a state in which it takes no message, and a person can change that.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failed| failed.kind == FailureKind::InputBlocked)
+    }
 }
 
 /// Sends the text to every agent, to many at the same time. Each agent takes one message after another,
@@ -144,23 +151,24 @@ pub async fn message(ctx: &Ctx, request: MessageRequest, events: &Events) -> Res
                 // Known before anything is sent, so that a failure can name it.
                 let id = request.id.clone().unwrap_or_else(|| format!("msg-{}", random_hex()));
                 let result = deliver(ctx, &agent, request, &id, events).await;
-                let row = Row::new(&agent, &id, result);
-                events.send(Event::Item(serde_json::to_value(&row.delivery).unwrap_or_default()));
-                Ok(row)
+                let delivery = Delivery::new(&agent, &id, result);
+                events.send(Event::Item(serde_json::to_value(&delivery).unwrap_or_default()));
+                Ok(delivery)
             }
         })
         .await;
-        for (agent, row) in part.iter().zip(done) {
-            let row = row.unwrap_or_else(|error| {
+        for (agent, delivery) in part.iter().zip(done) {
+            let delivery = delivery.unwrap_or_else(|error| {
                 let id = request.id.clone().unwrap_or_default();
-                Row::new(agent, &id, Err(error))
+                Delivery::new(agent, &id, Err(error))
             });
-            report.receipts.push(row.receipt);
-            match row.delivery {
-                Delivery::Sent { agent } => report.successful_agents.push(agent),
-                Delivery::Blocked(failed) => report.blocked_agents.push(failed),
-                Delivery::Failed(failed) => report.failed_agents.push(failed),
+            let is_blocked = delivery.is_blocked();
+            match delivery.failed {
+                None => report.successful_agents.push(delivery.receipt.agent.clone()),
+                Some(failed) if is_blocked => report.blocked_agents.push(failed),
+                Some(failed) => report.failed_agents.push(failed),
             }
+            report.receipts.push(delivery.receipt);
         }
         if request.is_aborting && report.exit_code() != 0 {
             break;
@@ -170,34 +178,24 @@ pub async fn message(ctx: &Ctx, request: MessageRequest, events: &Events) -> Res
     Ok(report)
 }
 
-struct Row {
-    delivery: Delivery,
-    receipt: AgentReceipt,
-}
-
-impl Row {
+impl Delivery {
     fn new(agent: &ResolvedAgent, id: &str, result: Result<Receipt>) -> Self {
         let name = agent.record.name.to_string();
-        let (delivery, message_id, status, evidence) = match result {
+        let (message_id, status, evidence, failed) = match result {
             Ok(receipt) => {
                 let evidence = evidence(&receipt);
-                (Delivery::Sent { agent: name.clone() }, receipt.message_id, receipt.status, evidence)
+                (receipt.message_id, receipt.status, evidence, None)
             }
             Err(error) => {
                 let kind = kind_of(&error);
-                let failed =
-                    FailedAgent { agent: name.clone(), error: told(&error), kind, hint: error.hint() };
-                let evidence = failed.error.clone();
                 // What was typed and not confirmed may have been read; everything else was never typed.
                 let status = match kind {
                     FailureKind::SubmissionUnconfirmed | FailureKind::Unknown => ReceiptStatus::Unknown,
                     _ => ReceiptStatus::Refused,
                 };
-                let delivery = match kind {
-                    FailureKind::InputBlocked => Delivery::Blocked(failed),
-                    _ => Delivery::Failed(failed),
-                };
-                (delivery, id.to_owned(), status, evidence)
+                let failed =
+                    FailedAgent { agent: name.clone(), error: told(&error), kind, hint: error.hint() };
+                (id.to_owned(), status, failed.error.clone(), Some(failed))
             }
         };
         let receipt = AgentReceipt {
@@ -208,7 +206,7 @@ impl Row {
             status,
             evidence,
         };
-        Self { delivery, receipt }
+        Self { receipt, failed }
     }
 }
 

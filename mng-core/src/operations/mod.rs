@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod capture;
+pub mod cleanup;
 pub mod completion_cache;
 pub mod connect;
 pub mod create;
