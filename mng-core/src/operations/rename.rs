@@ -76,7 +76,7 @@ pub async fn rename(ctx: &Ctx, request: RenameRequest, events: &Events) -> Resul
     {
         events.warning(format!("the git branch keeps its name: {branch}"));
     }
-    tracing::info!(agent = %record.name, old = %old_name, interactive = ctx.is_interactive, "renamed");
+    tracing::debug!(agent = %record.name, old = %old_name, interactive = ctx.is_interactive, "renamed");
     Ok(done)
 }
 
