@@ -149,7 +149,7 @@ impl ListArgs {
         if self.watch.is_some() && (ui.is_jsonl() || ui.is_json()) {
             return Err(usage(
                 "`--watch` is for people: it does not go with json or jsonl",
-                "mng observe --stream-events",
+                "leave `--watch` out and list again; `mng event --follow` streams what agents write",
             ));
         }
         Ok(())
