@@ -170,7 +170,13 @@ pub async fn start_agent(host: &Host, lock: &HostLock, request: &StartRequest<'_
             }
             Made::NameTaken => {
                 let sessions = Tmux::on(host).sessions().await?;
-                if let Some(running) = own_session(host, record, sessions.find(&record.id, &session)).await? {
+                let found = sessions.find(&record.id, &session);
+                if request.is_new && matches!(found, SessionMatch::Unmarked(_)) {
+                    // Nobody can have started this agent before.
+                    let (agent, owner) = (record.name.to_string(), "somebody else".to_owned());
+                    return Err(StartError::SessionTaken { agent, session, owner }.into());
+                }
+                if let Some(running) = own_session(host, record, found).await? {
                     return Ok(already(running, request));
                 }
             }

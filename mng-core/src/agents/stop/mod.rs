@@ -16,7 +16,7 @@ pub use strays::{Stray, end_strays, remove_empty_groups, strays};
 
 use super::cgroup::Groups;
 use super::launch::{LAUNCH_FILE, LaunchFile, own_session};
-use super::tmux::{Session, Tmux};
+use super::tmux::{Session, SessionMatch, Tmux};
 use crate::hosts::{Host, HostLock};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::failure::{Failure, FailureCategory};
@@ -53,6 +53,32 @@ pub async fn stop_agent(
     };
     failures.extend(end(host, record, session, grace).await?);
     Ok(failures.into_iter().map(|failure| failure.of(record.name.as_str(), host.info.id.as_str())).collect())
+}
+
+/// As [`stop_agent`], for an agent that this mng was just making: its session carries its mark. One that
+/// only has its name is somebody else's and stays.
+///
+/// # Errors
+/// As [`stop_agent`].
+pub async fn stop_new_agent(
+    host: &Host,
+    _lock: &HostLock,
+    record: &AgentRecord,
+    grace: Duration,
+) -> Result<Vec<Failure>> {
+    let name = host.session_name(record.name.as_str());
+    let mut failures = Vec::new();
+    // A tmux that cannot be asked is most likely why the agent did not come to be.
+    let sessions = Tmux::on(host).sessions().await.unwrap_or_else(|error| {
+        failures.push(leftover(&error));
+        Default::default()
+    });
+    let session = match sessions.find(&record.id, &name) {
+        SessionMatch::Own(session) => Some(session),
+        _ => None,
+    };
+    failures.extend(end(host, record, session, grace).await?);
+    Ok(failures)
 }
 
 /// Ends what an earlier run of an agent left behind, before it is started anew: an orphan may hold the port

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::journal::{self, JournalEntry};
 use super::sources;
-use crate::agents::stop::stop_agent;
+use crate::agents::stop::stop_new_agent;
 use crate::agents::tmux::Tmux;
 use crate::hosts::rescue::Reason;
 use crate::hosts::work_dir::{self, BranchFate, Claim, Ownership, RetireRequest};
@@ -69,7 +69,7 @@ async fn undo(ctx: &Ctx, host: &Host, lock: &HostLock, entry: &JournalEntry, eve
     let id = &entry.agent_id;
     let record = host.read_agent(id).await?;
     if let Some(record) = &record {
-        for left in stop_agent(host, lock, record, ctx.limits.stop_grace).await? {
+        for left in stop_new_agent(host, lock, record, ctx.limits.stop_grace).await? {
             events.warning(left.message);
         }
     }
