@@ -167,10 +167,17 @@ fn cells(entry: &EntryView) -> Vec<Cell> {
         expires,
         entry.branch.clone().unwrap_or_else(dash),
         entry.changed_files.to_string(),
-        entry.repository.clone().or_else(|| entry.work_dir.clone()).unwrap_or_else(dash),
+        place(entry).unwrap_or_else(dash),
     ]
     .map(Cell::from)
     .into()
+}
+
+/// The repository as people call it, or where the agent worked.
+fn place(entry: &EntryView) -> Option<String> {
+    let repository = entry.repository.as_deref();
+    let repository = repository.map(|path| path.strip_suffix("/.git").unwrap_or(path).to_owned());
+    repository.or_else(|| entry.work_dir.clone())
 }
 
 /// What `--dry-run` prints.

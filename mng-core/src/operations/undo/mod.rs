@@ -120,27 +120,31 @@ fn nothing() -> Error {
 async fn pick(ctx: &Ctx, host: &Host, what: Option<&str>) -> Result<Manifest> {
     let all = rescue::list(host).await?;
     match what {
+        Some(text) if all.iter().any(|entry| entry.id.as_str() == text) => rescue::find(host, text).await,
         Some(text) => match newest_of_name(&all, text) {
-            // Several entries of one name: what is back already is not meant.
-            Some(entry) => Ok(entry.clone()),
+            Some(Ok(entry)) => Ok(entry.clone()),
+            Some(Err(back)) => Err(Error::input(
+                format!("agent `{text}` was brought back already"),
+                format!("to have it once more: mng undo {}", back.id),
+            )),
             None => rescue::find(host, text).await,
         },
         None => newest_here(ctx, all).await,
     }
 }
 
-/// The newest entry of an agent's name or id that was not brought back yet.
-fn newest_of_name<'a>(all: &'a [Manifest], text: &str) -> Option<&'a Manifest> {
-    if all.iter().any(|entry| entry.id.as_str() == text) {
-        return None;
-    }
-    all.iter().find(|entry| {
-        let is_named = entry
+/// The newest entry of an agent's name or id that was not brought back yet; as an error the newest one if
+/// all were.
+fn newest_of_name<'a>(all: &'a [Manifest], text: &str) -> Option<Result<&'a Manifest, &'a Manifest>> {
+    let is_named = |entry: &&Manifest| {
+        entry
             .agent
             .as_ref()
-            .is_some_and(|agent| agent.record.name.as_str() == text || agent.record.id.as_str() == text);
-        is_named && entry.restored.is_empty()
-    })
+            .is_some_and(|agent| agent.record.name.as_str() == text || agent.record.id.as_str() == text)
+    };
+    let mut named = all.iter().filter(is_named);
+    let newest = named.clone().next()?;
+    Some(named.find(|entry| entry.restored.is_empty()).ok_or(newest))
 }
 
 /// The newest destroy of the repository around the current directory; outside of any repository, of all.

@@ -35,6 +35,12 @@ fn a_destroyed_agent_comes_back_with_branch_files_and_an_env_file() {
     let record = block(world.host().read_agent(&a1.record.id)).unwrap().unwrap();
     assert_eq!(record, a1.record);
 
+    // By its name it comes back once; by the id of the entry as often as one likes.
+    let error = undo_in(&world, Some("a1"), Only::All).unwrap_err();
+    assert!(error.hint().unwrap().contains(&report.undo_id), "{error}");
+    let again = undo_in(&world, Some(&report.undo_id), Only::All).unwrap();
+    assert_eq!(again.agent_name.as_deref(), Some("a1-restored"));
+
     // It can be destroyed again, and that is what a name means then.
     world.destroy(&[&a1], FORCE);
     assert_eq!(undo_in(&world, Some("a1"), Only::All).unwrap().agent_name.as_deref(), Some("a1"));
