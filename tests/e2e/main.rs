@@ -11,6 +11,7 @@ mod create_setup;
 mod create_undo;
 mod destroy;
 mod exec;
+mod docs;
 mod frame;
 mod harness;
 mod layers;

@@ -21,7 +21,7 @@ use crate::ui::{Out, Render, Ui};
 /// A snapshot keeps the disk of a host so that another can be made from it. This machine has none: its
 /// files are your own.
 #[derive(Args, Debug)]
-#[command(after_help = "$ mng snapshot list\n\nSee also: help snapshot, undo")]
+#[command(after_help = "$ mng snapshot list\n\nSee also: snapshots, undo")]
 pub(crate) struct SnapshotArgs {
     #[command(subcommand)]
     command: SnapshotCommand,

@@ -165,7 +165,10 @@ impl Notes {
         for line in text.lines() {
             if let Some(names) = line.strip_prefix("See also:") {
                 notes.see_also.extend(
-                    names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+                    names
+                        .split(',')
+                        .map(|name| name.trim().trim_start_matches("help ").to_owned())
+                        .filter(|name| !name.is_empty()),
                 );
                 in_section = false;
             } else if let Some(title) = line.strip_prefix("# ") {
@@ -270,6 +273,6 @@ mod tests {
         let notes = Notes::read("Stop one:\n$ mng stop a\n\n# Order\nFirst this.\nSee also: start, help x\n");
         assert_eq!(notes.examples, ["Stop one:", "$ mng stop a"]);
         assert_eq!(notes.sections, [("ORDER".to_owned(), "First this.\n".to_owned())]);
-        assert_eq!(notes.see_also, ["start", "help x"]);
+        assert_eq!(notes.see_also, ["start", "x"]);
     }
 }

@@ -14,7 +14,30 @@ macro_rules! topic {
 }
 
 /// The built-in topics, by name.
-pub(crate) static TOPICS: &[HelpTopic] = &[topic!("address", ["addr"], "How to point at agents and hosts")];
+#[rustfmt::skip]
+pub(crate) static TOPICS: &[HelpTopic] = &[
+    topic!("address", ["addr", "addresses"], "How to point at agents and hosts"),
+    topic!("agent_types", [], "What kind of program an agent runs"),
+    topic!("agents", [], "What an agent is, from making to ending it"),
+    topic!("api", ["scripting"], "Using mng from scripts"),
+    topic!("common", ["format", "templates"], "Output, settings and options of all commands"),
+    topic!("docker_usage", [], "Docker: not in this build"),
+    topic!("environment_variables", ["env", "environment"], "Variables that mng reads and sets"),
+    topic!("exit_codes", [], "What exit codes mean"),
+    topic!("filters", ["cel"], "How to choose agents by what is known of them"),
+    topic!("hosts", [], "Machines and containers that run agents"),
+    topic!("idle_detection", ["idle"], "What counts as idle"),
+    topic!("modal_usage", [], "Modal: not in this build"),
+    topic!("multi_target", ["targets"], "How to act on several agents"),
+    topic!("plugins", [], "What mng is made of, and how to add to it"),
+    topic!("provider_backends", ["backends"], "The kinds of hosts that mng can make"),
+    topic!("providers", [], "Which providers are asked"),
+    topic!("provisioning", [], "What happens before an agent starts"),
+    topic!("resource_cleanup", [], "What stays when agents end"),
+    topic!("snapshot", ["snapshots"], "Keeping the disk of a host"),
+    topic!("states", ["state"], "What the states mean, and why"),
+    topic!("undo", ["rescue"], "Getting back what was destroyed"),
+];
 
 /// The page with links to its neighbours as addresses that work anywhere, pinned to this version.
 pub(super) fn with_absolute_links(body: &str) -> String {

@@ -65,7 +65,9 @@ impl Log {
         if record.message == EXEC && !self.rules.is_logging_commands {
             return;
         }
-        if self.console.shows(level) {
+        // What a state change means to the person, the command says itself.
+        let is_said_already = level == LogLevel::Info && !self.console.shows(LogLevel::Debug);
+        if self.console.shows(level) && !is_said_already {
             self.console.log(level, &record.for_people());
         }
         if self.rules.is_in_file(level) {
