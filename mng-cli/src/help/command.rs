@@ -226,7 +226,6 @@ mod tests {
     use crate::{cli, frame};
 
     #[test]
-    #[ignore = "not every command is there yet"]
     fn every_see_also_names_something() {
         for spec in cli::COMMANDS {
             let command = frame::build(spec);
