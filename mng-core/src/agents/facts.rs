@@ -119,7 +119,6 @@ pub struct Markers {
 /// When things last happened, by the times of the activity files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
-    pub create: Option<Time>,
     pub start: Option<Time>,
     pub user: Option<Time>,
     pub agent: Option<Time>,

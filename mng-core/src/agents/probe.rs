@@ -15,7 +15,7 @@ use super::facts::{
 };
 use super::judge::needs_tree;
 use super::launch::{LAUNCH_FILE, LaunchFile};
-use super::processes::{ProcessId, ProcessTable, has_proc, read_process};
+use super::processes::{ProcessTable, has_proc, read_process_with};
 use super::stop::groups;
 use super::tmux::{SessionMatch, Sessions, Tmux};
 use crate::hosts::Host;
@@ -23,7 +23,7 @@ use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::ids::AgentId;
 use crate::model::record::AgentRecord;
 use crate::model::time::Time;
-use crate::storage::FileLock;
+use crate::storage::{FileLock, SmallReader};
 #[cfg(not(target_os = "linux"))]
 use crate::transports::ExecRequest;
 
@@ -70,7 +70,11 @@ pub async fn probe_host(host: &Host, request: &ProbeRequest<'_>) -> Result<HostF
     for id in torn {
         // Perhaps another program is just writing it in place: the slow reader waits for a moment.
         match host.read_agent(&id).await {
-            Ok(Some(record)) => agents.push(read_agent(host, request, at, record)),
+            Ok(Some(record)) => {
+                let reader = SmallReader::new();
+                let mut look = Look { host, request, at, has_proc: has_proc(host), reader };
+                agents.push(look.agent(record));
+            }
             Ok(None) => {}
             Err(error) => damaged.push((id, error)),
         }
@@ -123,10 +127,11 @@ fn read_agents(
 ) -> (Vec<AgentFacts>, Vec<AgentId>) {
     let mut agents = Vec::with_capacity(ids.len());
     let mut torn = Vec::new();
+    let mut look = Look { host, request, at, has_proc: has_proc(host), reader: SmallReader::new() };
     for id in ids {
-        match fs::read(host.layout.agent_record(id)) {
-            Ok(bytes) => match serde_json::from_slice::<AgentRecord>(&bytes) {
-                Ok(record) => agents.push(read_agent(host, request, at, record)),
+        match look.reader.read(&host.layout.agent_record(id)) {
+            Ok(bytes) => match serde_json::from_slice::<AgentRecord>(bytes) {
+                Ok(record) => agents.push(look.agent(record)),
                 Err(_) => torn.push(id.clone()),
             },
             // A create or a destroy in progress.
@@ -137,32 +142,57 @@ fn read_agents(
     (agents, torn)
 }
 
-fn read_agent(host: &Host, request: &ProbeRequest<'_>, at: Time, record: AgentRecord) -> AgentFacts {
-    let dir = host.layout.agent(&record.id);
-    let traits = (request.traits)(&record);
-    let markers = Markers {
-        active: modified(&dir.join("active")),
-        blocked: traits.blocked_marker.as_ref().and_then(|name| modified(&dir.join(name))),
-    };
-    let activity = dir.join("activity");
-    let activity = Activity {
-        create: modified(&activity.join("create")),
-        start: modified(&activity.join("start")),
-        user: modified(&activity.join("user")),
-        agent: modified(&activity.join("agent")),
-    };
-    AgentFacts {
-        at,
-        traits,
-        session: Seen::Yes(None),
-        name_taken_by: None,
-        launch: launch(host, &dir.join(LAUNCH_FILE)),
-        tree: None,
-        markers,
-        activity,
-        url: url(&dir.join("status/url")),
-        usage: None,
-        record,
+/// A look at the files of one agent after the other.
+struct Look<'a> {
+    host: &'a Host,
+    request: &'a ProbeRequest<'a>,
+    at: Time,
+    has_proc: bool,
+    reader: SmallReader,
+}
+
+impl Look<'_> {
+    fn agent(&mut self, record: AgentRecord) -> AgentFacts {
+        let dir = self.host.layout.agent(&record.id);
+        let traits = (self.request.traits)(&record);
+        let markers = Markers {
+            active: traits.tracks_activity.then(|| modified(&dir.join("active"))).flatten(),
+            blocked: traits.blocked_marker.as_ref().and_then(|name| modified(&dir.join(name))),
+        };
+        let activity = dir.join("activity");
+        let activity = Activity {
+            start: modified(&activity.join("start")),
+            user: modified(&activity.join("user")),
+            agent: modified(&activity.join("agent")),
+        };
+        AgentFacts {
+            at: self.at,
+            traits,
+            session: Seen::Yes(None),
+            name_taken_by: None,
+            launch: self.launch(&dir.join(LAUNCH_FILE)),
+            tree: None,
+            markers,
+            activity,
+            url: url(&dir.join("status/url")),
+            usage: None,
+            record,
+        }
+    }
+
+    fn launch(&mut self, path: &Path) -> Option<LaunchFacts> {
+        let (bytes, modified) = self.reader.read_with_time(path).ok()?;
+        let file = LaunchFile::read(std::str::from_utf8(bytes).ok()?);
+        let is_alive = match file.process {
+            None => Seen::Yes(false),
+            Some(process) if self.has_proc => match read_process_with(&mut self.reader, process.pid) {
+                Ok(now) => Seen::Yes(now.is_some_and(|now| now.id == process && !now.is_zombie)),
+                Err(error) => Seen::No(error.to_string()),
+            },
+            // Without /proc the table tells, later.
+            Some(_) => Seen::No("not looked at".into()),
+        };
+        Some(LaunchFacts { file, modified: modified.into(), is_alive })
     }
 }
 
@@ -177,25 +207,6 @@ fn url(path: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
-}
-
-fn launch(host: &Host, path: &Path) -> Option<LaunchFacts> {
-    let modified = modified(path)?;
-    let file = LaunchFile::read(&fs::read_to_string(path).ok()?);
-    let is_alive = match file.process {
-        None => Seen::Yes(false),
-        Some(process) if has_proc(host) => is_alive(process),
-        // Without /proc the table tells, later.
-        Some(_) => Seen::No("not looked at".into()),
-    };
-    Some(LaunchFacts { file, modified, is_alive })
-}
-
-fn is_alive(process: ProcessId) -> Seen<bool> {
-    match read_process(process.pid) {
-        Ok(now) => Seen::Yes(now.is_some_and(|now| now.id == process && !now.is_zombie)),
-        Err(error) => Seen::No(error.to_string()),
-    }
 }
 
 fn place_in_sessions(

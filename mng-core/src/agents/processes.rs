@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::hosts::Host;
 use crate::model::error::{Error, Result};
 use crate::model::ids::AgentId;
+use crate::storage::SmallReader;
 use crate::transports::ExecRequest;
 
 /// When a process began, only to be compared: a pid alone may have been given to another process since.
@@ -78,7 +79,9 @@ impl ProcessTable {
     /// They cannot be read; that is not "there are none".
     pub async fn read(host: &Host) -> Result<Self> {
         if has_proc(host) {
-            return Ok(Self::new(pids()?.into_iter().filter_map(|pid| read_process(pid).ok().flatten())));
+            let mut reader = SmallReader::new();
+            let read = |pid| read_process_with(&mut reader, pid).ok().flatten();
+            return Ok(Self::new(pids()?.into_iter().filter_map(read)));
         }
         let request = ExecRequest::new(["ps", "-A", "-o", "pid=,ppid=,rss=,lstart=,comm="])
             .env("LC_ALL", "C")
@@ -143,8 +146,13 @@ fn pids() -> Result<Vec<i32>> {
 
 /// One process of this machine now; `None` if it is gone.
 pub(crate) fn read_process(pid: i32) -> std::io::Result<Option<Process>> {
-    match fs::read(format!("/proc/{pid}/stat")) {
-        Ok(bytes) => Ok(read_stat(&bytes)),
+    read_process_with(&mut SmallReader::new(), pid)
+}
+
+/// As [`read_process`], for many of them.
+pub(crate) fn read_process_with(reader: &mut SmallReader, pid: i32) -> std::io::Result<Option<Process>> {
+    match reader.read(Path::new(&format!("/proc/{pid}/stat"))) {
+        Ok(bytes) => Ok(read_stat(bytes)),
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(error),
     }

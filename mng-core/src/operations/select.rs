@@ -23,13 +23,16 @@ use crate::transports::LocalTransport;
 pub struct AgentFilter {
     shorthand: Shorthand,
     expressions: Filter,
+    /// The expressions as typed.
+    text: String,
 }
 
 impl AgentFilter {
     /// # Errors
     /// An expression is no CEL; nothing was looked at yet.
     pub fn new(shorthand: Shorthand, include: &[String], exclude: &[String]) -> Result<Self, FilterError> {
-        Ok(Self { shorthand, expressions: Filter::parse(include, exclude)? })
+        let text = [include, exclude].concat().join("\n");
+        Ok(Self { shorthand, expressions: Filter::parse(include, exclude)?, text })
     }
 
     /// Whether everything passes.
@@ -38,10 +41,10 @@ impl AgentFilter {
         self.shorthand.is_empty() && self.expressions.is_empty()
     }
 
-    /// Whether there are expressions, which may ask for any field.
+    /// Whether an expression may ask for a field: its name stands somewhere in the text.
     #[must_use]
-    pub fn has_expressions(&self) -> bool {
-        !self.expressions.is_empty()
+    pub fn mentions(&self, field: &str) -> bool {
+        self.text.contains(field)
     }
 
     /// Which providers are worth asking.

@@ -2,6 +2,7 @@
 
 pub mod fault;
 mod lock;
+mod small;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -9,6 +10,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 pub use lock::{FileLock, LockError};
+pub use small::SmallReader;
 
 use crate::model::error::{Error, Result};
 use crate::model::ids::random_hex;

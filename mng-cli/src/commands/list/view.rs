@@ -57,7 +57,7 @@ impl View {
             (_, _, true) => Shape::Hosts,
             _ => Shape::Agents,
         };
-        let wants = wants(ui.format(), &filter, sort.is_some(), &columns, shape);
+        let wants = wants(ui.format(), &filter, &args.sort, &columns, shape);
         let is_arranged = args.explicit.has("sort") || args.sort_order.is_some() || args.limit.is_some();
         Ok(Self {
             named,
@@ -109,25 +109,21 @@ fn columns(fields: &str, headers: &[String]) -> Result<Vec<Column>, Error> {
     Ok(columns)
 }
 
-/// What has to be measured: machine output has all fields, a table or template those it shows, and a filter
-/// or an order may ask for any.
-fn wants(format: &Format, filter: &AgentFilter, is_sorted: bool, columns: &[Column], shape: Shape) -> Wants {
-    const EVERYTHING: Wants = Wants { usage: true, resources: true };
-    if shape == Shape::Hosts {
-        return Wants { usage: false, resources: *format != Format::Human };
-    }
-    if filter.has_expressions() || is_sorted {
-        return EVERYTHING;
-    }
+/// What has to be measured: json has all fields, a table or template those it shows, and a filter or an order
+/// those that it names.
+fn wants(format: &Format, filter: &AgentFilter, sort: &str, columns: &[Column], shape: Shape) -> Wants {
     let keys: Vec<String> = match (shape, format) {
+        (Shape::Hosts, format) => return Wants { usage: false, resources: *format != Format::Human },
+        (Shape::Agents, Format::Json | Format::Jsonl) => return Wants { usage: true, resources: true },
         (Shape::Agents, Format::Human) => columns.iter().map(|column| column.field.path.key()).collect(),
         (Shape::Agents, Format::Template(template)) => template.keys().collect(),
-        (Shape::Agents, Format::Json | Format::Jsonl) => return EVERYTHING,
-        _ => return Wants::default(),
+        _ => Vec::new(),
     };
-    let shows = |field: &str| keys.iter().any(|key| key.starts_with(field));
+    let is_wanted = |field: &str| {
+        filter.mentions(field) || sort.contains(field) || keys.iter().any(|key| key.contains(field))
+    };
     Wants {
-        usage: shows("cpu_seconds") || shows("memory_bytes"),
-        resources: shows("host.resource") || keys.iter().any(|key| key == "host"),
+        usage: is_wanted("cpu_seconds") || is_wanted("memory_bytes"),
+        resources: is_wanted("resource") || keys.iter().any(|key| key == "host"),
     }
 }
