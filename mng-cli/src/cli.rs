@@ -52,8 +52,6 @@ pub(crate) type CommandFuture<'a> = Pin<Box<dyn Future<Output = CliResult> + 'a>
 pub(crate) enum Run {
     /// Waits for processes or hosts: gets a runtime.
     Waits(for<'a> fn(&'a mut Ui, &'a Ctx, &'a ArgMatches) -> CommandFuture<'a>),
-    /// Waits for nothing.
-    Plain(fn(&mut Ui, &Ctx, &ArgMatches) -> CliResult),
     /// Works although the settings are broken: reads them itself, if at all.
     Bare(fn(&mut Ui, &Invocation, &ArgMatches) -> CliResult),
 }
@@ -174,17 +172,6 @@ macro_rules! waits {
     };
 }
 
-macro_rules! plain {
-    ($name:literal, $aliases:expr, $args:ty, $run:path) => {
-        CommandSpec::new(
-            $name,
-            &$aliases,
-            <$args as Args>::augment_args,
-            Run::Plain(|ui, ctx, matches| $run(ui, ctx, parse::<$args>(matches)?)),
-        )
-    };
-}
-
 macro_rules! bare {
     ($name:literal, $aliases:expr, $args:ty, $run:path) => {
         CommandSpec::new(
@@ -196,8 +183,7 @@ macro_rules! bare {
     };
 }
 
-/// Every command, by name. `waits!` has an async `run(ui, ctx, args)`; `plain!` the same without async;
-/// `bare!` gets an `Invocation` instead of a `Ctx`. `.templates(&PlainFields(&["name"]))` lets
+/// Every command, by name. `waits!` has an async `run(ui, ctx, args)`; `bare!` gets an `Invocation` instead of a `Ctx`. `.templates(&PlainFields(&["name"]))` lets
 /// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandSpec] = &[

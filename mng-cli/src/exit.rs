@@ -15,8 +15,6 @@ impl ExitCode {
     /// Any other error.
     pub(crate) const OTHER: Self = Self(1);
     pub(crate) const USAGE: Self = Self(2);
-    /// Ended by Ctrl-C.
-    pub(crate) const INTERRUPTED: Self = Self(130);
 
     pub(crate) fn new(code: u8) -> Self {
         Self(code)

@@ -121,7 +121,8 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: CleanupArgs) -> CliResult 
         _ => Action::Stop,
     };
     let is_unattended = args.yes || args.dry_run;
-    if !is_unattended && !(ui.is_interactive() && ui.can_ask()) {
+    let has_person = ui.is_interactive() && ui.can_ask();
+    if !is_unattended && !has_person {
         return Err(Error::hinted(
             ErrorClass::Usage,
             format!("nobody can be asked here which agents to {}", action.as_str()),

@@ -136,7 +136,7 @@ fn options(command: &Command, reading: &Reading<'_>, current: &str) -> Vec<Candi
             continue;
         }
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let mut names = arg.get_long_and_visible_aliases().unwrap_or_default().into_iter();
+        let names = arg.get_long_and_visible_aliases().unwrap_or_default().into_iter();
         if let Some(name) = names.map(|name| format!("--{name}")).find(|name| name.starts_with(current)) {
             found.push(Candidate::new(name, help));
         }

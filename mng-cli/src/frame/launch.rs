@@ -41,7 +41,7 @@ pub(crate) fn main() -> ExitCode {
 /// What a top-level name stands for.
 enum Target {
     BuiltIn(&'static CommandSpec),
-    Plugin(CommandDef),
+    Plugin(Box<CommandDef>),
 }
 
 struct Frame<'a> {
@@ -106,7 +106,7 @@ impl Frame<'_> {
         if let Ok(loaded) = &loaded
             && let Some(def) = loaded.plugin_command(&word)
         {
-            return self.command(&line, &Target::Plugin(def));
+            return self.command(&line, &Target::Plugin(Box::new(def)));
         }
         if let Some(path) = external::find(&self.env, &word) {
             return Err(external::exec(&loaded?.ctx, &word, &path, &line.words[1..]));
@@ -222,10 +222,6 @@ impl Frame<'_> {
         }
         match spec.run {
             Run::Bare(run) => run(self.ui, invocation, &matches),
-            Run::Plain(run) => {
-                scripts::run(ctx, &located.key())?;
-                run(self.ui, ctx, &matches)
-            }
             Run::Waits(run) => {
                 scripts::run(ctx, &located.key())?;
                 let key = located.key();

@@ -13,8 +13,6 @@ pub(crate) struct Item<'a> {
     pub(crate) value: Option<OsString>,
     /// Index of the first word it takes up.
     pub(crate) at: usize,
-    /// How many words it takes up; 0 for the second and later options of a cluster such as `-vq`.
-    pub(crate) words: usize,
 }
 
 /// What the words are, and what the word after the last one would be.
@@ -112,7 +110,7 @@ pub(crate) fn read<'a>(command: &'a Command, words: &[OsString]) -> Reading<'a> 
             // What stands behind `--` only is no place for this word.
             let arg = arg.filter(|arg| reading.is_past_options || !arg.is_last_set());
             reading.is_past_options |= arg.is_some_and(Arg::is_trailing_var_arg_set);
-            reading.items.push(Item { arg, value: Some(words[at].clone()), at, words: 1 });
+            reading.items.push(Item { arg, value: Some(words[at].clone()), at });
             reading.positionals += 1;
             at += 1;
         }
@@ -136,7 +134,7 @@ fn long<'a>(
         (Some(arg), None) if takes_value(arg) => next_value(arg, words, at, reading),
         (_, attached) => (attached, 1),
     };
-    reading.items.push(Item { arg, value, at, words });
+    reading.items.push(Item { arg, value, at });
     words
 }
 
@@ -149,13 +147,12 @@ fn cluster<'a>(
 ) -> usize {
     let mut taken = 1;
     for (index, letter) in text.char_indices() {
-        let first = usize::from(index == 0);
         let Some(arg) = short_option(command, letter) else {
-            reading.items.push(Item { arg: None, value: None, at, words: first });
+            reading.items.push(Item { arg: None, value: None, at });
             break;
         };
         if !takes_value(arg) {
-            reading.items.push(Item { arg: Some(arg), value: None, at, words: first });
+            reading.items.push(Item { arg: Some(arg), value: None, at });
             continue;
         }
         let rest = &text[index + letter.len_utf8()..];
@@ -165,7 +162,7 @@ fn cluster<'a>(
             (Some(OsString::from(rest.strip_prefix('=').unwrap_or(rest))), 1)
         };
         taken = count;
-        reading.items.push(Item { arg: Some(arg), value, at, words: first + count - 1 });
+        reading.items.push(Item { arg: Some(arg), value, at });
         break;
     }
     taken

@@ -66,7 +66,7 @@ pub(crate) enum Subject {
     /// `mng snapshot create` and its command.
     Command {
         called: String,
-        command: Command,
+        command: Box<Command>,
     },
     Topic(HelpTopic),
 }
@@ -81,7 +81,7 @@ pub(crate) fn find(words: &[String]) -> Option<Subject> {
             command = command.find_subcommand(word)?;
             called = format!("{called} {}", command.get_name());
         }
-        return Some(Subject::Command { called, command: command.clone() });
+        return Some(Subject::Command { called, command: Box::new(command.clone()) });
     }
     let name = words.join("_");
     let wanted = [name.replace('-', "_"), name];

@@ -60,10 +60,6 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The widths of the columns: what the content needs, cut down where `limit` says so.
     pub(crate) fn widths(&self, limit: Option<usize>) -> Vec<usize> {
         let mut widths: Vec<usize> = self.headers.iter().map(|header| header.width()).collect();

@@ -306,7 +306,7 @@ async fn settle_branch(
         if base != Some(&tip) {
             return Ok(BranchFate::Kept { branch });
         }
-    } else if !kept.is_some_and(|kept| kept.created_branch_tip.as_ref() == Some(&tip)) {
+    } else if kept.is_none_or(|kept| kept.created_branch_tip.as_ref() != Some(&tip)) {
         let why = "its commits are not in the undo entry".to_owned();
         return Ok(BranchFate::Refused { branch, why });
     }

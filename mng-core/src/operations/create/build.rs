@@ -67,7 +67,7 @@ pub(super) async fn build<'e>(
     entry.write(host, lock).await?;
     fault::point("create.journal");
 
-    let work_dir = transfer(ctx, prepared, lock, &plan, &claim, made, events, cancel).await?;
+    let work_dir = transfer(ctx, prepared, lock, &plan, &claim, made, events).await?;
     cancel.check()?;
     let record = record(ctx, prepared, id, name, &work_dir);
     let primary = &ctx.settings.core.tmux.primary_window_name;
@@ -193,8 +193,8 @@ async fn transfer(
     claim: &work_dir::Claim,
     made: &mut Made,
     events: &Events,
-    cancel: &Cancel,
 ) -> Result<MadeWorkDir> {
+    let cancel = &ctx.cancel;
     let Prepared { host, source, mode, .. } = prepared;
     if *mode == TransferMode::None {
         return work_dir::make(&source.host, host, lock, plan, claim, events).await;

@@ -81,7 +81,7 @@ impl Lines {
             if host.transport.stat(&live).await?.is_some_and(|stat| stat.size < self.offset) {
                 self.offset = 0;
                 self.buffer.clear();
-                return Ok(self.is_not_rotated_since(host).await?);
+                return self.is_not_rotated_since(host).await;
             }
             return Ok(false);
         }

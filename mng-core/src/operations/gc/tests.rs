@@ -108,7 +108,7 @@ fn a_work_dir_that_no_agent_uses_goes_and_can_be_brought_back() {
     assert_eq!((paths, real.failures.len()), (vec![unused.as_path()], 0));
     assert_eq!(real.work_dirs_destroyed[0].size_bytes, 14);
     assert!(!unused.exists() && agent.record.work_dir.exists());
-    assert_eq!(registered(&host), [agent.record.work_dir.clone()]);
+    assert_eq!(registered(&host), std::slice::from_ref(&agent.record.work_dir));
     let kept = block(crate::hosts::rescue::list(&host)).unwrap();
     assert_eq!(kept.len(), 1, "its content is kept for undo");
 }

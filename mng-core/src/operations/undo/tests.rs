@@ -1,6 +1,5 @@
 use super::*;
 use crate::hosts::git::testing::{block, git_in, write};
-use crate::model::error::Explain as _;
 use crate::operations::destroy::tests::{FORCE, WITH_BRANCH, World};
 
 fn undo_in(world: &World, what: Option<&str>, only: Only) -> Result<UndoReport> {
