@@ -164,9 +164,14 @@ impl<'t> Git<'t> {
 
     /// `git worktree add`, without the place and the settings before it.
     fn title(&self, request: &ExecRequest) -> String {
-        let args = request.argv.iter().skip(1 + self.global.len());
-        let words: Vec<&str> = args.map(String::as_str).take_while(|arg| !arg.starts_with('-')).collect();
-        format!("git {}", words.iter().take(2).copied().collect::<Vec<_>>().join(" "))
+        let mut args = request.argv.iter().skip(1 + self.global.len()).map(String::as_str).peekable();
+        while let Some(option) = args.next_if(|arg| arg.starts_with('-')) {
+            if option == "-c" {
+                args.next();
+            }
+        }
+        let words: Vec<&str> = args.take_while(|arg| !arg.starts_with('-')).take(2).collect();
+        format!("git {}", words.join(" "))
     }
 }
 
@@ -200,6 +205,15 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn titles_are_the_command_alone() {
+        let git = Git::at(&crate::transports::LocalTransport, Path::new("/x")).unwrap().without_hooks();
+        let title = |args: &[&str]| git.title(&git.command(args.iter().copied()));
+        assert_eq!(title(&["worktree", "add", "--", "/y"]), "git worktree add");
+        assert_eq!(title(&["-c", "a=b", "--literal-pathspecs", "status", "-z"]), "git status");
+        assert_eq!(title(&["rev-parse", "--verify", "x"]), "git rev-parse");
+    }
 
     #[test]
     fn versions_of_all_builders() {

@@ -33,6 +33,8 @@ impl TestRepo {
         let mut all = vec!["init", "-q", "-b", "main"];
         all.extend(args);
         repo.git_args(&all);
+        // Nothing here has to survive a power cut.
+        repo.git("config core.fsync none");
         repo
     }
 

@@ -10,7 +10,7 @@ use super::ignored::{self, Choice};
 use super::manifest::{KeptGit, Manifest, Sparse};
 use super::nested::{self, Found};
 use super::scratch::Scratch;
-use super::{modes, rescue_ref};
+use super::{LostItem, Nested, modes, rescue_ref};
 use crate::hosts::Host;
 use crate::hosts::git::{self, Entry, EntryKind, Git, RepoInfo, Status, StatusRequest, TRANSFER};
 use crate::model::error::Result;
@@ -22,6 +22,8 @@ pub(super) struct View {
     status: Status,
     /// Tracked files that git was told not to look at, and that are there.
     hidden: Vec<PathBuf>,
+    /// The same, gone. Not those of a sparse check-out, which are meant to be absent.
+    hidden_gone: Vec<PathBuf>,
     found: Found,
     choice: Choice,
     /// The branch made for the agent, and its tip.
@@ -31,8 +33,8 @@ pub(super) struct View {
 /// What was kept.
 pub(super) struct Captured {
     pub(super) git: KeptGit,
-    pub(super) nested: Vec<super::Nested>,
-    pub(super) lost: Vec<super::LostItem>,
+    pub(super) nested: Vec<Nested>,
+    pub(super) lost: Vec<LostItem>,
     pub(super) changed_files: usize,
 }
 
@@ -57,15 +59,18 @@ impl View {
             Some(branch) => git::branch_tip(&git, branch).await?.map(|tip| (branch.to_owned(), tip)),
             None => None,
         };
-        let hidden =
-            index.hidden.into_iter().filter(|path| repo.top_level.join(path).symlink_metadata().is_ok());
-        Ok(Self { hidden: hidden.collect(), status, found, choice, created, repo })
+        let is_there = |path: &PathBuf| repo.top_level.join(path).symlink_metadata().is_ok();
+        let (mut hidden, hidden_gone): (Vec<PathBuf>, Vec<PathBuf>) =
+            index.assumed_unchanged.into_iter().partition(is_there);
+        hidden.extend(index.skipped.into_iter().filter(is_there));
+        Ok(Self { hidden, hidden_gone, status, found, choice, created, repo })
     }
 
     /// Whether removing the worktree would lose nothing, provided that its branch stays.
     pub(super) fn is_expendable(&self) -> bool {
         self.status.entries.is_empty()
             && self.hidden.is_empty()
+            && self.hidden_gone.is_empty()
             && self.found.nested.is_empty()
             && self.choice.kept.is_empty()
             && self.choice.lost.is_empty()
@@ -75,10 +80,14 @@ impl View {
     pub(super) fn into_glance(self) -> super::Glance {
         let untracked = self.status.entries.iter().filter(|entry| entry.kind == EntryKind::Untracked).count();
         super::Glance {
-            changed_files: self.status.entries.len() - untracked + self.hidden.len(),
+            changed_files: self.changed_files() - untracked + self.hidden.len(),
             untracked_files: untracked,
             lost: self.choice.lost,
         }
+    }
+
+    fn changed_files(&self) -> usize {
+        self.status.entries.len() + self.hidden_gone.len()
     }
 
     pub(super) fn head(&self) -> Option<&str> {
@@ -105,7 +114,7 @@ impl View {
         let git = self.commit(host, manifest).await?;
         Ok(Captured {
             git,
-            changed_files: self.status.entries.len(),
+            changed_files: self.changed_files(),
             nested: self.found.nested,
             lost: self.choice.lost,
         })
@@ -203,6 +212,9 @@ impl View {
                 push(&mut present, &entry.path);
             }
         }
+        for path in &self.hidden_gone {
+            record(&mut removed, 0, zeros, path);
+        }
         for path in &self.hidden {
             push(&mut present, path);
         }
@@ -294,10 +306,12 @@ fn is_content(top: &Path, entry: &Entry) -> bool {
     }
 }
 
-/// What `git status` does not tell of the index.
+/// What `git status` does not tell of the index: files whose changes it does not show, and submodules.
+#[derive(Default)]
 struct Index {
-    /// Marked `assume-unchanged` or `skip-worktree`: changes of these are not in the status.
-    hidden: Vec<PathBuf>,
+    assumed_unchanged: Vec<PathBuf>,
+    /// `skip-worktree`: outside a sparse check-out, or hidden by hand.
+    skipped: Vec<PathBuf>,
     submodules: Vec<PathBuf>,
 }
 
@@ -305,15 +319,19 @@ impl Index {
     async fn read(git: &Git<'_>) -> Result<Self> {
         let request = git.command(["ls-files", "-v", "-s", "-z"]).timeout(Some(TRANSFER));
         let output = git.check(request).await?;
-        let mut index = Self { hidden: Vec::new(), submodules: Vec::new() };
+        let mut index = Self::default();
         for line in output.stdout.split(|&byte| byte == 0) {
-            // `H 100644 <oid> 0\tpath`
+            // `H 100644 <oid> 0\tpath`; a lower-case letter means `assume-unchanged`.
             let Some(tab) = line.iter().position(|&byte| byte == b'\t') else { continue };
             let path = || PathBuf::from(std::ffi::OsStr::from_bytes(&line[tab + 1..]));
             if line.get(2..8) == Some(b"160000") {
                 index.submodules.push(path());
-            } else if matches!(line.first(), Some(b'S' | b'a'..=b'z')) {
-                index.hidden.push(path());
+                continue;
+            }
+            match line.first() {
+                Some(b'S' | b's') => index.skipped.push(path()),
+                Some(b'a'..=b'z') => index.assumed_unchanged.push(path()),
+                _ => {}
             }
         }
         Ok(index)

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +63,6 @@ pub(super) async fn choose(root: &Path, ignored: Vec<PathBuf>, nested: Vec<PathB
 
 /// git marks directories with a `/` at the end, which `Path` ignores in comparisons only.
 fn trimmed(path: &Path) -> &Path {
-    use std::os::unix::ffi::OsStrExt as _;
     let bytes = path.as_os_str().as_bytes();
     Path::new(std::ffi::OsStr::from_bytes(bytes.strip_suffix(b"/").unwrap_or(bytes)))
 }
@@ -141,11 +141,36 @@ fn append<W: io::Write>(builder: &mut tar::Builder<W>, root: &Path, path: &Path)
     };
     if kind.is_dir() {
         builder.append_dir(path, &full)
-    } else if kind.is_file() || kind.is_symlink() {
+    } else if kind.is_symlink() {
+        append_link(builder, path, &fs::read_link(&full)?, &fs::symlink_metadata(&full)?)
+    } else if kind.is_file() {
         builder.append_path_with_name(&full, path)
     } else {
         Ok(())
     }
+}
+
+/// The `tar` crate tidies link targets (`/./c` becomes `/c`); this keeps every byte.
+fn append_link<W: io::Write>(
+    builder: &mut tar::Builder<W>,
+    path: &Path,
+    target: &Path,
+    meta: &fs::Metadata,
+) -> io::Result<()> {
+    /// Room for a target in a header; longer ones stand in an entry before it.
+    const SHORT: usize = 100;
+    let target = target.as_os_str().as_bytes();
+    if target.len() > SHORT {
+        let mut long = tar::Header::new_gnu();
+        long.set_entry_type(tar::EntryType::GNULongLink);
+        long.set_size(target.len() as u64 + 1);
+        builder.append_data(&mut long, "././@LongLink", [target, b"\0"].concat().as_slice())?;
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata(meta);
+    header.set_size(0);
+    header.set_link_name_literal(&target[..target.len().min(SHORT)])?;
+    builder.append_data(&mut header, path, io::empty())
 }
 
 /// Brings the files of a tar back into a directory. What is there already stays.
@@ -222,7 +247,10 @@ mod tests {
         let (root, out) = (dir.path().join("in"), dir.path().join("out"));
         write(&root.join("d/secret"), "s");
         write(&root.join(format!("d/{}", "long".repeat(50))), "l");
-        std::os::unix::fs::symlink("/nowhere", root.join("d/link")).unwrap();
+        let links = ["/./nowhere//x/", "..", &"far/../".repeat(40)];
+        for (number, target) in links.iter().enumerate() {
+            std::os::unix::fs::symlink(target, root.join(format!("d/link{number}"))).unwrap();
+        }
         fs::set_permissions(root.join("d/secret"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::set_permissions(root.join("d"), fs::Permissions::from_mode(0o555)).unwrap();
         let tar = dir.path().join("t.tar");
@@ -232,7 +260,10 @@ mod tests {
         block(unpack(&tar, &out)).unwrap();
         assert_eq!(fs::metadata(out.join("d")).unwrap().permissions().mode() & 0o777, 0o555);
         assert_eq!(fs::metadata(out.join("d/secret")).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_link(out.join("d/link")).unwrap(), Path::new("/nowhere"));
+        for (number, target) in links.iter().enumerate() {
+            let found = fs::read_link(out.join(format!("d/link{number}"))).unwrap();
+            assert_eq!(found.as_os_str(), *target, "byte for byte");
+        }
         assert_eq!(fs::read_to_string(out.join(format!("d/{}", "long".repeat(50)))).unwrap(), "l");
         for root in [&root, &out] {
             fs::set_permissions(root.join("d"), fs::Permissions::from_mode(0o755)).unwrap();

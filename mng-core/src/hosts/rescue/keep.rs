@@ -119,7 +119,19 @@ async fn look(host: &Host, request: &KeepRequest<'_>) -> Result<Sight> {
 
 /// Whether the repository stays when the work dir goes.
 fn is_outlived(repo: &RepoInfo, path: &Path) -> bool {
+    let path = physical(path);
     repo.is_linked_worktree && repo.top_level == path && !repo.common_dir.starts_with(path)
+}
+
+/// A path as git knows it: without symlinks, also when the last component is not there.
+pub(super) fn physical(path: &Path) -> PathBuf {
+    if let Ok(path) = fs::canonicalize(path) {
+        return path;
+    }
+    match (path.parent().map(fs::canonicalize), path.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => path.to_path_buf(),
+    }
 }
 
 pub(super) fn cannot_keep(path: &Path, why: impl Into<String>) -> crate::model::error::Error {
@@ -267,10 +279,12 @@ async fn keep_tips(
 
 /// The entry of a work tree in its repository (`worktrees/<name>`), whether or not the tree is there.
 pub(crate) async fn admin_of(host: &Host, common_dir: &Path, work_dir: &Path) -> Result<Option<PathBuf>> {
+    let work_dir = physical(work_dir);
     let all = common_dir.join("worktrees");
     for name in host.transport.list_dir(&all).await? {
         let admin = all.join(name);
-        if nested::place_of(host, &admin).await?.as_deref() == Some(work_dir) {
+        // What is written there may have been physical once and be reached over a symlink now.
+        if nested::place_of(host, &admin).await?.is_some_and(|place| physical(&place) == work_dir) {
             return Ok(Some(admin));
         }
     }

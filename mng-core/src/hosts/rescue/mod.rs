@@ -22,6 +22,8 @@
 
 mod agent;
 mod capture;
+#[cfg(test)]
+mod crash_tests;
 mod entry_path;
 mod error;
 mod expire;
@@ -31,10 +33,14 @@ mod keep;
 mod manifest;
 mod modes;
 mod nested;
+#[cfg(test)]
+mod random_tests;
 mod restore;
 mod restore_files;
 mod scratch;
 mod take_away;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub(crate) use agent::copy_tree;

@@ -151,12 +151,13 @@ mod tests {
         write(&root.join("secret"), "");
         write(&root.join("skipped/x"), "");
         fs::create_dir_all(root.join("empty/inner")).unwrap();
-        for (path, mode) in [("plain/file", 0o644), ("secret", 0o600), ("plain", 0o755), ("empty", 0o755)] {
+        for (path, mode) in
+            [("", 0o700), ("plain/file", 0o644), ("secret", 0o600), ("plain", 0o755), ("empty", 0o755)]
+        {
             fs::set_permissions(root.join(path), Permissions::from_mode(mode)).unwrap();
         }
         let modes = block(record(root, BTreeSet::new(), BTreeSet::from(["skipped".into()]))).unwrap();
         let paths: Vec<_> = modes.iter().map(|m| m.path.to_str().unwrap()).collect();
-        // A temporary directory has mode 0700, which no check-out gives.
         assert_eq!(paths, ["", "empty/inner", "secret"]);
     }
 }

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::RescueError;
-use super::keep::admin_of;
+use super::keep::{admin_of, physical};
 use super::manifest::{KeptGit, KeptWorkDir, Manifest, WorkDirKind};
 use super::scratch::Scratch;
 use super::walk::{blocking, move_tree};
@@ -86,7 +86,7 @@ async fn move_back(host: &Host, entry: &Manifest, kept: &KeptWorkDir, place: &Pa
 
 /// Tells a repository where one of its worktrees is.
 async fn point_to(host: &Host, admin: &Path, place: &Path) -> Result<()> {
-    let mut bytes = place.join(".git").as_os_str().as_bytes().to_vec();
+    let mut bytes = physical(place).join(".git").as_os_str().as_bytes().to_vec();
     bytes.push(b'\n');
     host.transport.write(&admin.join("gitdir"), &bytes, 0o644).await
 }

@@ -54,21 +54,32 @@ async fn init(host: &Host, plan: &WorkDirPlan) -> Result<()> {
 /// Branches, tags and the base commit, and no other reference: ours of other agents stay private, and
 /// remote-tracking ones break a push in newer versions of git. Neither side's hooks run.
 pub(super) async fn push(host: &Host, plan: &WorkDirPlan, with_branches: bool) -> Result<()> {
-    let git = Git::at(host.transport.as_ref(), &plan.source)?.without_hooks();
-    let mut args: Vec<String> = ["push", "-q", "--no-verify", "--force"].map(str::to_owned).into();
-    if is_shallow(host, plan).await? {
-        let receiver = Git::in_git_dir(host.transport.as_ref(), &plan.path.join(".git"))?;
-        receiver.text(["config", "receive.shallowUpdate", "true"]).await?;
+    let base = plan.base_commit.iter().map(|commit| format!("+{commit}:{BASE_REF}"));
+    let all = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(str::to_owned);
+    if !is_shallow(host, plan).await? {
+        let refs = base.chain(all.into_iter().filter(|_| with_branches)).collect();
+        return push_refs(host, plan, refs).await;
     }
-    args.extend(["--".into(), word(&plan.path.join(".git"))?]);
+    // git loses its way when two references of one push start at the same cut in the history.
+    let receiver = Git::in_git_dir(host.transport.as_ref(), &plan.path.join(".git"))?;
+    receiver.text(["config", "receive.shallowUpdate", "true"]).await?;
+    push_refs(host, plan, base.collect()).await?;
     if with_branches {
-        args.extend(["+refs/heads/*:refs/heads/*".into(), "+refs/tags/*:refs/tags/*".into()]);
+        let source = Git::at(host.transport.as_ref(), &plan.source)?;
+        let names = source.text(["for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags"]).await?;
+        for name in names.lines() {
+            push_refs(host, plan, vec![format!("+{name}:{name}")]).await?;
+        }
     }
-    if let Some(commit) = &plan.base_commit {
-        args.push(format!("+{commit}:{BASE_REF}"));
-    }
-    let request = git.command(args).env("GIT_LFS_SKIP_PUSH", "1").timeout(Some(TRANSFER));
-    git.check(request).await?;
+    Ok(())
+}
+
+async fn push_refs(host: &Host, plan: &WorkDirPlan, refs: Vec<String>) -> Result<()> {
+    let git = Git::at(host.transport.as_ref(), &plan.source)?.without_hooks();
+    let mut args: Vec<String> = ["push", "-q", "--no-verify", "--force", "--"].map(str::to_owned).into();
+    args.push(word(&plan.path.join(".git"))?);
+    args.extend(refs);
+    git.check(git.command(args).env("GIT_LFS_SKIP_PUSH", "1").timeout(Some(TRANSFER))).await?;
     Ok(())
 }
 

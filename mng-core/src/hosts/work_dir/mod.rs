@@ -11,6 +11,10 @@ mod extra_paths;
 mod mirror;
 mod retire;
 mod rsync;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod update;
 mod worktree;
 

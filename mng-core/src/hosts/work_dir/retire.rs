@@ -105,25 +105,8 @@ pub struct Retired {
 pub async fn retire(host: &Host, lock: &HostLock, request: &RetireRequest<'_>) -> Result<Retired> {
     let fate = judge(host, request).await?;
     let takes = fate == WorkDirFate::Removed || fate == WorkDirFate::Missing;
-    let created = created_branch(request);
-    let recorded = request.agent.and_then(AgentRecord::git_common_dir).or_else(|| match request.ownership {
-        Ownership::Claimed(claim) => claim.common_dir.clone(),
-        Ownership::Registered => None,
-    });
-    let base = match request.ownership {
-        Ownership::Claimed(claim) => claim.base_commit.as_deref(),
-        Ownership::Registered => None,
-    };
-    let keep = KeepRequest {
-        reason: request.reason,
-        agent: request.agent,
-        agent_items: request.agent_items,
-        work_dir: request.work_dir,
-        takes_work_dir: takes,
-        common_dir: recorded.as_deref(),
-        created_branch: created,
-        unless_expendable: matches!(request.reason, Reason::Gc | Reason::Rollback).then_some(base),
-    };
+    let recorded = recorded_common_dir(request);
+    let keep = keep_request(request, takes, recorded.as_deref());
     // Nothing to keep and nothing to remove: no entry for an unregistered directory of nobody.
     let is_idle = !takes && request.agent.is_none();
     let mut manifest = if is_idle { None } else { rescue::keep(host, lock, &keep).await? };
@@ -152,6 +135,34 @@ pub async fn retire(host: &Host, lock: &HostLock, request: &RetireRequest<'_>) -
         note: kept.and_then(|kept| kept.note.clone()),
         undo_id: manifest.map(|manifest| manifest.id),
     })
+}
+
+fn recorded_common_dir(request: &RetireRequest<'_>) -> Option<PathBuf> {
+    request.agent.and_then(AgentRecord::git_common_dir).or_else(|| match request.ownership {
+        Ownership::Claimed(claim) => claim.common_dir.clone(),
+        Ownership::Registered => None,
+    })
+}
+
+fn keep_request<'a>(
+    request: &RetireRequest<'a>,
+    takes_work_dir: bool,
+    common_dir: Option<&'a Path>,
+) -> KeepRequest<'a> {
+    let base = match request.ownership {
+        Ownership::Claimed(claim) => claim.base_commit.as_deref(),
+        Ownership::Registered => None,
+    };
+    KeepRequest {
+        reason: request.reason,
+        agent: request.agent,
+        agent_items: request.agent_items,
+        work_dir: request.work_dir,
+        takes_work_dir,
+        common_dir,
+        created_branch: created_branch(request),
+        unless_expendable: matches!(request.reason, Reason::Gc | Reason::Rollback).then_some(base),
+    }
 }
 
 /// Takes a work dir out of `generated_work_dirs`: it is the person's from then on. Idempotent, and writes

@@ -56,7 +56,9 @@ pub(super) async fn copy_listed(
     }
     let argv = ["rsync", FLAGS, "--exclude=.git", "--from0", "--files-from=-", "--"].map(str::to_owned);
     let argv = argv.into_iter().chain([with_slash(source)?, with_slash(target)?]);
-    run(host, ExecRequest::new(argv).stdin(nul_separated(paths)), what).await
+    // rsync takes a line that starts with `#` or `;` for a comment, also in NUL-separated lists.
+    let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new(".").join(path)).collect();
+    run(host, ExecRequest::new(argv).stdin(nul_separated(&paths)), what).await
 }
 
 /// # Errors
