@@ -27,7 +27,7 @@ use crate::ui::{Out, Progress, Render, Ui, with_event};
 /// taken for unused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "$ mng gc --dry-run\n\nOnly leftover work dirs:\n$ mng gc --work-dirs\n\nSee also: destroy, undo, help resource_cleanup"
+    after_help = "$ mng gc --dry-run\n\nOnly leftover work dirs:\n$ mng gc --work-dirs\n\nSee also: destroy, undo, resource_cleanup"
 )]
 pub(crate) struct GcArgs {
     /// Only clean this provider's hosts; repeatable

@@ -38,7 +38,7 @@ const FIRST_ANSWERS: Duration = Duration::from_millis(100);
 /// explains one.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "$ mng list\n\nIdle agents, the longest first:\n$ mng list --include 'state == \"WAITING\"' --sort 'idle desc' --fields name,idle_seconds\n\nStop every agent of a project:\n$ mng list --project shop --ids | mng stop -\n\nSee also: why, help filters"
+    after_help = "$ mng list\n\nIdle agents, the longest first:\n$ mng list --include 'state == \"WAITING\"' --sort 'idle desc'\n\nStop every agent of a project:\n$ mng list --project shop --ids | mng stop -\n\nSee also: why, filters"
 )]
 #[command(group(ArgGroup::new("shape").args(["ids", "addrs", "hosts", "schema"])))]
 pub(crate) struct ListArgs {

@@ -19,7 +19,7 @@ use crate::ui::{Out, Progress, Render, Ui};
 /// set-up and the steps given here. A running agent is stopped for that and started again.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "$ mng provision alpha --env DEBUG=1\n\nInstall something without a restart:\n$ mng provision alpha --no-restart --extra-provision-command 'npm install'\n\nSee also: create, exec, start"
+    after_help = "$ mng provision alpha --env DEBUG=1\n\nInstall something without a restart:\n$ mng provision alpha --no-restart --user-command 'npm install'\n\nSee also: create, exec, start"
 )]
 pub(crate) struct ProvisionArgs {
     /// The agent, by name, id or address

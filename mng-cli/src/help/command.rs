@@ -18,7 +18,7 @@ pub(super) fn page(called: &str, command: &Command, width: usize, has_colours: b
     page.heading("NAME");
     page.text(BODY, &format!("{} - {}", with_aliases(called, command), summary(command)));
     page.heading("SYNOPSIS");
-    page.line(BODY, &synopsis(called, command));
+    page.text(BODY, &synopsis(called, command));
     let about = summary(command);
     let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
     let description = long.strip_prefix(&about).unwrap_or(&long).trim();
