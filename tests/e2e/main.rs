@@ -32,6 +32,7 @@ mod rename;
 mod safety;
 mod start;
 mod stop;
+mod teardown;
 mod transfer;
 mod undo;
 mod why;

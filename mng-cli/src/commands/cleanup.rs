@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use mng_core::model::duration;
+use mng_core::model::event::Events;
 use mng_core::model::filter::{Shorthand, parse_pair};
 use mng_core::operations::cleanup::{Action, Candidates, CleanupReport, candidates, cleanup};
 use mng_core::operations::destroy::{DestroyOptions, prospects};
@@ -16,7 +17,7 @@ use mng_core::{Error, ErrorClass};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::destroy::{describe, undo_promise};
+use super::destroy::{describe, told_one_by_one, undo_promise};
 use crate::args::ExpressionArgs;
 use crate::exit::{CliResult, ExitCode};
 use crate::selection::choices;
@@ -152,20 +153,8 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: CleanupArgs) -> CliResult 
         false => choose(ui, ctx, agents, action).await?,
     };
     let title = if action == Action::Destroy { "Destroying" } else { "Stopping" };
-    let mut report = ui
-        .with_items(
-            Progress::new(title).infos_in_jsonl(),
-            async |events| cleanup(ctx, agents, action, &events).await,
-            |ui, item| {
-                let name = item["name"].as_str().unwrap_or_default();
-                if ui.is_human() {
-                    ui.human(|out| out.line(format_args!("Destroyed agent: {name}")))
-                } else {
-                    Ok(())
-                }
-            },
-        )
-        .await?;
+    let work = async |events: Events| cleanup(ctx, agents, action, &events).await;
+    let mut report = told_one_by_one(ui, Progress::new(title).infos_in_jsonl(), work).await?;
     report.add_failures(failures);
     ui.result(&report)?;
     Ok(ExitCode::new(report.exit_code))

@@ -89,7 +89,7 @@ struct Found {
     agents: Vec<ResolvedAgent>,
     /// With `--force` only.
     not_found: Vec<String>,
-    /// Providers and hosts that may have what was not found.
+    /// Providers and hosts that did not answer, and records that cannot be read.
     silent: Vec<Failure>,
 }
 
@@ -100,8 +100,9 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: DestroyArgs) -> CliRes
         if targets.is_empty_input {
             return Ok(ExitCode::SUCCESS);
         }
+        let is_all = targets.is_all;
         let selected = select(ui, ctx, targets).await?;
-        found(selected.found, args.force)?
+        found(selected.found, args.force, is_all)?
     } else {
         Found { agents: session_agents(ui, ctx, &args.sessions.session).await?, ..Found::default() }
     };
@@ -114,7 +115,9 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: DestroyArgs) -> CliRes
         (agents, refused) = ask(ui, ctx, agents, options).await?;
     }
     let providers: BTreeSet<_> = agents.iter().map(|agent| agent.host.info.provider.clone()).collect();
-    let mut report = carry_out(ui, ctx, agents, options).await?;
+    let request = DestroyRequest { agents, options };
+    let work = async |events: Events| destroy(ctx, request, &events).await;
+    let mut report = told_one_by_one(ui, Progress::new("Destroying"), work).await?;
     report.not_found = found.not_found;
     if args.gc {
         report.add_failures(sweep(ctx, providers).await?);
@@ -122,16 +125,27 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: DestroyArgs) -> CliRes
     report.add_failures(refused.iter().cloned().chain(found.silent));
     let shown = Shown { report, refused };
     ui.result(&shown)?;
-    Ok(ExitCode::new(shown.report.exit_code))
+    match ctx.cancel.check() {
+        Err(interrupted) if shown.report.exit_code != 0 => Ok(ExitCode::new(interrupted.exit_code())),
+        _ => Ok(ExitCode::new(shown.report.exit_code)),
+    }
 }
 
 /// Checks the targets before anything is touched.
-fn found(mut resolution: Resolution, force: bool) -> Result<Found, Error> {
+fn found(mut resolution: Resolution, force: bool, is_all: bool) -> Result<Found, Error> {
     if let Some(host) = resolution.hosts.first() {
         return Err(no_host_destroy(host));
     }
     let targets: Vec<String> = resolution.missing.iter().map(|missing| missing.target.clone()).collect();
-    let silent = silent(&resolution);
+    let mut silent = silent(&resolution);
+    if is_all {
+        // "All" includes those that nobody could look at.
+        silent.extend(resolution.damaged.iter().map(|agent| {
+            let row = Failure::new(FailureCategory::LocalStateRemains, agent.error.to_string());
+            row.of(agent.id.as_str(), agent.host.info.id.as_str())
+        }));
+        return Ok(Found { agents: resolution.matches, silent, ..Found::default() });
+    }
     match resolution.take_error() {
         None => Ok(Found { agents: resolution.matches, ..Found::default() }),
         Some(error) if !force || error.class() == ErrorClass::CorruptedAgentData => Err(error),
@@ -199,26 +213,29 @@ async fn ask(
     Ok((going.into_iter().map(|seen| seen.agent).collect(), refused))
 }
 
-/// Destroys and tells each agent that is gone at once.
-pub(super) async fn carry_out(
+/// Destroys and tells each agent that is gone at once. Nobody may be there to read: an agent that destroys
+/// itself takes its terminal along, and a pipe may be closed. The work goes on all the same.
+pub(super) async fn told_one_by_one<T>(
     ui: &mut Ui,
-    ctx: &Ctx,
-    agents: Vec<ResolvedAgent>,
-    options: DestroyOptions,
-) -> Result<DestroyReport, Error> {
-    let request = DestroyRequest { agents, options };
-    ui.with_items(
-        Progress::new("Destroying"),
-        async |events| destroy(ctx, request, &events).await,
-        |ui, item| {
+    progress: Progress<'_>,
+    work: impl AsyncFnOnce(Events) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut unread = None;
+    let report = ui
+        .with_items(progress, work, |ui, item| {
             let name = item["name"].as_str().unwrap_or_default().to_owned();
-            if ui.is_human() {
-                ui.human(|out| out.line(format_args!("Destroyed agent: {name}")))?;
-            }
-            ui.template_line(&json!({ "name": name }))
-        },
-    )
-    .await
+            let told = match ui.is_human() {
+                true => ui.human(|out| out.line(format_args!("Destroyed agent: {name}"))),
+                false => ui.template_line(&json!({ "name": name })),
+            };
+            unread = unread.take().or(told.err());
+            Ok(())
+        })
+        .await?;
+    match unread {
+        Some(error) => Err(error),
+        None => Ok(report),
+    }
 }
 
 async fn sweep(

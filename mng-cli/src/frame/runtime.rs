@@ -30,7 +30,8 @@ pub(crate) fn wait(cancel: &Cancel, body: impl Future<Output = CliResult>) -> Cl
                 biased;
                 result = &mut body => break result,
                 signal = signals.next() => {
-                    let is_told = cancel.is_watched() && cancel.check().is_ok();
+                    // A lost terminal hangs up more than once, and nobody is there to insist.
+                    let is_told = cancel.is_watched() && (signal == HANGUP || cancel.check().is_ok());
                     cancel.cancel(signal);
                     if !is_told {
                         break Err(Interrupted { signal }.into());
@@ -48,6 +49,9 @@ pub(crate) fn wait(cancel: &Cancel, body: impl Future<Output = CliResult>) -> Cl
 pub(crate) async fn interrupted() -> u8 {
     Signals::new().next().await
 }
+
+/// The number of the signal that a lost terminal sends.
+const HANGUP: u8 = 1;
 
 /// The signals that ask a process to end.
 struct Signals {
@@ -77,7 +81,7 @@ impl Signals {
         tokio::select! {
             () = one(&mut self.interrupt) => 2,
             () = one(&mut self.terminate) => 15,
-            () = one(&mut self.hangup) => 1,
+            () = one(&mut self.hangup) => HANGUP,
         }
     }
 }

@@ -139,13 +139,15 @@ impl DestroyedAgent {
 /// host's agents are ended side by side; work dirs then go one after another, because they share
 /// repositories and the host's record.
 ///
-/// Each agent that is gone is told as an item (a [`DestroyedAgent`]) at once.
+/// Each agent that is gone is told as an item (a [`DestroyedAgent`]) at once. When a signal asks for the end,
+/// an agent whose removal has begun goes whole, and the others are rows in `failures`.
 ///
 /// # Errors
 /// None of its own: what could not be removed is a row in `failures` and keeps no other agent.
 #[tracing::instrument(skip_all, fields(agents = request.agents.len()))]
 pub async fn destroy(ctx: &Ctx, request: DestroyRequest, events: &Events) -> Result<DestroyReport> {
     let DestroyRequest { agents, options } = request;
+    let _watch = ctx.cancel.watch();
     let groups = group_by_host(agents);
     let seen = groups.clone();
     let most = seen.iter().map(|group| group.records.len()).max().unwrap_or(0);
@@ -185,7 +187,7 @@ fn deadline(ctx: &Ctx, agents: usize) -> Duration {
 
 async fn on_host(ctx: &Ctx, group: HostGroup, options: DestroyOptions, events: &Events) -> Result<Vec<Row>> {
     let HostGroup { host, records } = group;
-    let lock = host.lock(Some(HostLock::OTHERS), events).await?;
+    let lock = ctx.cancel.race(host.lock(Some(HostLock::OTHERS), events)).await?;
     let work = one::Work { ctx, host: &host, lock: &lock, options, events, turn: Mutex::new(()) };
     // A work dir is in use until the guests in it are gone.
     let (guests, owners): (Vec<_>, Vec<_>) =

@@ -24,6 +24,9 @@ use crate::storage::fault;
 /// The marker in a state dir whose destroy has begun; it holds the [`DestroyOptions`].
 pub(super) const MARKER: &str = "destroying";
 
+/// The exit code of a command that a hang-up ended.
+const HUNG_UP: u8 = 129;
+
 /// What all agents of one host have in common.
 pub(super) struct Work<'a> {
     pub(super) ctx: &'a Ctx,
@@ -44,6 +47,7 @@ impl Work<'_> {
     }
 
     async fn steps(&self, seen: &AgentRecord) -> Result<Row> {
+        self.check_interrupted()?;
         let record = reread(self.host, seen).await?;
         if !self.options.force
             && let Some(refused) = self.refuse_running(&record).await?
@@ -68,6 +72,10 @@ impl Work<'_> {
         }
         fault::point("destroy.stopped");
         let _turn = self.turn.lock().await;
+        if let Err(error) = self.check_interrupted() {
+            self.host.transport.remove_file(&marker).await?;
+            return Err(error);
+        }
         let items = preserve::items_of(self.ctx, &record);
         for warning in preserve::preserve(self.host, &record, &items).await {
             self.events.warning(warning);
@@ -91,6 +99,15 @@ impl Work<'_> {
             }
         }
         Ok(Ok(DestroyedAgent::new(self.host, &record, retired)))
+    }
+
+    /// What is begun is finished, nothing new begins. A hang-up is no reason: an agent that destroys itself
+    /// loses its terminal on the way, and somebody who closes the window has said yes before.
+    fn check_interrupted(&self) -> Result<()> {
+        self.ctx.cancel.check().or_else(|error| match error.exit_code() {
+            HUNG_UP => Ok(()),
+            _ => Err(error),
+        })
     }
 
     async fn refuse_running(&self, record: &AgentRecord) -> Result<Option<Failure>> {
@@ -130,6 +147,10 @@ impl Work<'_> {
     /// What could not be removed remains on this machine.
     fn leftover(&self, record: &AgentRecord, error: &Error) -> Failure {
         let mut row = failure(self.host, record, error);
+        if error.class() == ErrorClass::Aborted {
+            row.message = format!("agent `{}` was not destroyed: interrupted", record.name);
+            return row;
+        }
         if let Some(hint) = error.hint() {
             row.message.push_str("; ");
             row.message.push_str(&hint);
