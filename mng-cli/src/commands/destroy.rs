@@ -281,8 +281,17 @@ impl Render for Shown {
             0 => {}
             count => out.line(format_args!("Successfully destroyed {count} agent(s)"))?,
         }
-        if let Some(agent) = self.report.agents.iter().rfind(|agent| agent.undo_id.is_some()) {
-            out.note(format_args!("to bring it back: mng undo {}", agent.name));
+        let kept: Vec<&str> = self
+            .report
+            .agents
+            .iter()
+            .filter(|agent| agent.undo_id.is_some())
+            .map(|agent| agent.name.as_str())
+            .collect();
+        match kept[..] {
+            [] => {}
+            [name] => out.note(format_args!("to bring it back: mng undo {name}")),
+            [..] => out.note(format_args!("to bring one back: mng undo NAME (mng undo --list shows them)")),
         }
         for failure in &self.refused {
             out.error(format_args!("{}", failure.message));
