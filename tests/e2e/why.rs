@@ -20,6 +20,10 @@ fn why(env: &TestEnv, agent: &str) -> Value {
 fn a_running_agent_names_its_deciding_signal() {
     let env = TestEnv::new();
     env.create("a1");
+    env.eventually("its program has begun", |env| {
+        let listed = env.mng("list --format '{state_reason}'").success();
+        !listed.stdout.contains("starting")
+    });
     let answer = why(&env, "a1");
     assert_eq!(answer["state"], "RUNNING");
     let listed = &env.listed()["a1"];
