@@ -119,8 +119,10 @@ impl<'t> Git<'t> {
         argv.extend(args.into_iter().map(Into::into));
         let mut request = ExecRequest::new(argv)
             .env("LC_ALL", "C")
-            // A prompt on the person's terminal would stop a child in the background for ever.
-            .env("GIT_TERMINAL_PROMPT", "0");
+            // A prompt on the person's terminal would stop a child in the background for ever: neither git
+            // nor its ssh may ask there.
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("SSH_ASKPASS_REQUIRE", "force");
         request.unset = FOREIGN.iter().map(|&name| name.to_owned()).collect();
         request
     }

@@ -86,6 +86,10 @@ impl View {
         }
     }
 
+    pub(super) fn common_dir(&self) -> &Path {
+        &self.repo.common_dir
+    }
+
     fn changed_files(&self) -> usize {
         self.status.entries.len() + self.hidden_gone.len()
     }
@@ -151,11 +155,16 @@ impl View {
         scratch: &Scratch<'_>,
     ) -> Result<(String, Option<String>, Vec<String>)> {
         let head = self.head();
-        scratch.read_tree(head).await?;
-        let zeros = "0".repeat(head.map_or(40, str::len));
-        let index_tree = self.write_index_tree(scratch, &zeros).await?;
-        self.write_work_tree(scratch, &zeros).await?;
-        let tree = scratch.write_tree().await?;
+        let (tree, index_tree) = match head {
+            Some(head) if self.changed_files() + self.hidden.len() == 0 => (format!("{head}^{{tree}}"), None),
+            _ => {
+                scratch.read_tree(head).await?;
+                let zeros = "0".repeat(head.map_or(40, str::len));
+                let index_tree = self.write_index_tree(scratch, &zeros).await?;
+                self.write_work_tree(scratch, &zeros).await?;
+                (scratch.write_tree().await?, index_tree)
+            }
+        };
         let (others, in_progress) = self.unfinished(host).await?;
         let message = format!("mng: rescue {} of {}", manifest.id, self.repo.top_level.display());
         let index_commit = match index_tree {

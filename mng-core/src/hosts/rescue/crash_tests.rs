@@ -214,6 +214,28 @@ fn a_gc_removes_nothing_that_a_record_names() {
     assert!(record.work_dir.join("README").exists());
 }
 
+/// A full disk, a read-only object store: a rename still works, and is undone by another.
+#[test]
+fn what_cannot_go_into_git_is_moved_whole() {
+    let world = World::new();
+    for word in ["update-index", "write-tree", "commit-tree", "update-ref"] {
+        let record = busy_agent(&world, word);
+        let before = (tree(&record.work_dir), git_state(&record.work_dir));
+        let (host, _) = world.watched(Spy { fails: Some(word), ..Spy::default() });
+        let retired = block(work_dir::retire(&host, &world.lock(), &destroys(&record))).unwrap();
+        assert!(retired.note.unwrap().contains("no space left"), "{word}");
+        assert_eq!(retired.work_dir, WorkDirFate::Removed);
+        assert!(!record.work_dir.exists());
+        fs::remove_dir_all(world.host.layout.agent(&record.id)).unwrap();
+        let entry = block(find(&world.host, word)).unwrap();
+        block(restore(&world.host, &world.lock(), entry, Only::All, &no_env)).unwrap();
+        assert_eq!((tree(&record.work_dir), git_state(&record.work_dir)), before, "{word}");
+        // It is a worktree like any other again.
+        let retired = world.destroy(&record, true);
+        assert_eq!(retired.note, None);
+    }
+}
+
 /// A work dir that cannot be renamed (a mount point) is deleted in place, but never kept half-deleted.
 #[test]
 fn a_work_dir_that_cannot_move_is_deleted_in_place_once_all_is_kept() {

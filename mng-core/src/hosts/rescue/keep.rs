@@ -60,7 +60,7 @@ pub(crate) async fn keep(
     {
         return Ok(None);
     }
-    let mut manifest = open(host, lock, request).await?;
+    let mut manifest = open(host, lock, request, &sight).await?;
     fault::point("destroy.keeping");
     let kept = fill(host, &mut manifest, request, sight, earlier.as_ref()).await;
     if let Err(error) = kept {
@@ -139,24 +139,23 @@ pub(super) fn cannot_keep(path: &Path, why: impl Into<String>) -> crate::model::
 }
 
 /// Makes the entry's directory and says in it what is going on.
-async fn open(host: &Host, lock: &HostLock, request: &KeepRequest<'_>) -> Result<Manifest> {
+async fn open(host: &Host, lock: &HostLock, request: &KeepRequest<'_>, sight: &Sight) -> Result<Manifest> {
     let mut manifest = Manifest::new(host, request.reason);
     while host.transport.stat(&manifest.dir(host)).await?.is_some() {
         manifest = Manifest::new(host, request.reason);
     }
-    let found = git_of(host, request).await?;
+    let found = match sight {
+        Sight::Worktree(view) => Some(view.common_dir().to_path_buf()),
+        // Trouble with git is the business of the steps that need it.
+        Sight::Whole { note: Some(_) } => {
+            let repo = git::inspect(host.transport.as_ref(), request.work_dir).await.ok().flatten();
+            repo.filter(|repo| repo.is_linked_worktree).map(|repo| repo.common_dir)
+        }
+        _ => None,
+    };
     manifest.repository = found.or_else(|| request.common_dir.map(Path::to_path_buf));
     manifest.write(host, lock).await?;
     Ok(manifest)
-}
-
-async fn git_of(host: &Host, request: &KeepRequest<'_>) -> Result<Option<PathBuf>> {
-    if !request.takes_work_dir || host.transport.stat(request.work_dir).await?.is_none() {
-        return Ok(None);
-    }
-    // Trouble with git is the business of the steps that need it.
-    let repo = git::inspect(host.transport.as_ref(), request.work_dir).await.ok().flatten();
-    Ok(repo.filter(|repo| repo.is_linked_worktree).map(|repo| repo.common_dir))
 }
 
 async fn fill(

@@ -14,7 +14,8 @@
 //! | a work dir that is its own repository or none, or that git cannot read | moved whole to `work_dir/` |
 //! | the agent's record, names of its variables, transcripts, events | `manifest.json`, `agent/` |
 //!
-//! What git calls unchanged comes back as git checks it out. Values of variables are not kept.
+//! What git calls unchanged comes back as git checks it out. Not kept are: values of variables; the reflog
+//! and the private configuration of the worktree; that a file was hidden from git; times of files.
 //!
 //! The steps of a removal, of which any may be the last before a crash: the manifest says `keeping`; copies
 //! are made; the manifest says `kept`; one rename takes the work dir out of its place; the rest is cleaning
@@ -25,6 +26,8 @@ mod capture;
 #[cfg(test)]
 mod crash_tests;
 mod entry_path;
+#[cfg(test)]
+mod entry_tests;
 mod error;
 mod expire;
 mod glance;

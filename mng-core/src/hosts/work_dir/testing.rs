@@ -255,6 +255,8 @@ pub(crate) struct Spy {
     pub(crate) commands: Mutex<Vec<String>>,
     /// A program that is not installed.
     pub(crate) missing: Option<&'static str>,
+    /// Commands that have this word fail.
+    pub(crate) fails: Option<&'static str>,
     /// How many operations that change something work before all further ones fail, as after a kill.
     pub(crate) until: Option<usize>,
     /// Renames out of this directory fail as between two file systems.
@@ -294,6 +296,10 @@ impl Transport for Spy {
         if self.missing.is_some_and(|missing| request.argv[0] == missing) {
             let program = request.argv[0].clone();
             return Err(TransportError::NotStarted { program, source: ErrorKind::NotFound.into() }.into());
+        }
+        if self.fails.is_some_and(|word| request.argv.iter().any(|arg| arg == word)) {
+            let stderr = b"fatal: no space left on device".to_vec();
+            return Ok(ExecOutput { code: Some(128), stderr, ..ExecOutput::default() });
         }
         LocalTransport.exec(request).await
     }
