@@ -39,8 +39,8 @@ impl Render for Why {
     fn human(&self, out: &mut Out<'_>) -> io::Result<()> {
         let state = out.paint(self.state.as_str(), Style::of_state(self.state.as_str())).into_owned();
         let waiting = self.waiting_reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let since = self.state_age.map(|age| format!(" since {}", human(age))).unwrap_or_default();
-        out.line(format_args!("{} is {state}{waiting}{since}: {}", self.agent, visible(&self.state_reason)))?;
+        let lasting = self.state_age.map(|age| format!(" for {}", human(age))).unwrap_or_default();
+        out.line(format_args!("{} is {state}{waiting}{lasting}: {}", self.agent, visible(&self.state_reason)))?;
         out.line(format_args!("Decided by: {}", self.decided_by))?;
         out.blank()?;
         let mut table = Table::new(["", "SIGNAL", "AGE", "VALUE"]);
@@ -92,7 +92,7 @@ mod tests {
     fn the_deciding_signal_is_marked() {
         insta::assert_snapshot!(rendered(&why()), @r"
         ---- stdout
-        alpha is WAITING (PERMISSIONS) since 5m12s: it asks a person for permission in the middle of a turn
+        alpha is WAITING (PERMISSIONS) for 5m12s: it asks a person for permission in the middle of a turn
         Decided by: blocked
 
            SIGNAL   AGE    VALUE
