@@ -40,7 +40,11 @@ impl Render for Why {
         let state = out.paint(self.state.as_str(), Style::of_state(self.state.as_str())).into_owned();
         let waiting = self.waiting_reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         let lasting = self.state_age.map(|age| format!(" for {}", human(age))).unwrap_or_default();
-        out.line(format_args!("{} is {state}{waiting}{lasting}: {}", self.agent, visible(&self.state_reason)))?;
+        out.line(format_args!(
+            "{} is {state}{waiting}{lasting}: {}",
+            self.agent,
+            visible(&self.state_reason)
+        ))?;
         out.line(format_args!("Decided by: {}", self.decided_by))?;
         out.blank()?;
         let mut table = Table::new(["", "SIGNAL", "AGE", "VALUE"]);
