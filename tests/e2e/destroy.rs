@@ -1,5 +1,6 @@
 //! Destroy ends an agent and what belongs to it, and keeps a way back.
 
+use insta::assert_snapshot;
 use mng_tests::TestEnv;
 
 #[test]
@@ -152,4 +153,61 @@ fn a_session_of_somebody_else_is_left_alone() {
     env.mng("start a1").exits(1).says(&["mng-a1"]);
     env.mng("destroy a1 --force").success();
     assert_eq!(env.sessions(), ["mng-a1"]);
+}
+
+#[test]
+fn what_a_person_reads_of_destroy_and_undo() {
+    let env = TestEnv::new();
+    env.create("fix-auth");
+    env.work_dir("fix-auth").write("notes", "half a thought\n");
+    assert_snapshot!(env.mng("destroy fix-auth --dry-run"), @r"
+    exit 0
+    ---- stdout
+    Would destroy 1 agent(s):
+      - fix-auth@localhost
+          1 untracked file
+          it is RUNNING: only with --force
+    ---- stderr
+    ");
+    assert_snapshot!(env.mng("destroy fix-auth"), @r"
+    exit 2
+    ---- stdout
+    ---- stderr
+    Usage: mng destroy [OPTIONS] [AGENT...]
+    Try `mng destroy --help` for help.
+
+    Error: destroying needs a yes, and nobody can be asked here
+      hint: add `--force`
+    ");
+    assert_snapshot!(env.mng("destroy fix-auth --force"), @r"
+    exit 0
+    ---- stdout
+    Destroyed agent: fix-auth
+    Successfully destroyed 1 agent(s)
+    ---- stderr
+    to bring it back: mng undo fix-auth
+    ");
+    assert_snapshot!(env.mng("undo"), @r"
+    exit 0
+    ---- stdout
+    Restored agent: fix-auth
+    Restored branch: mng/fix-auth
+    Restored work dir: $STATE/worktrees/fix-auth-<hex>
+    ---- stderr
+    it is stopped; to go on: mng start fix-auth
+    ");
+    assert_snapshot!(env.mng("stop fix-auth"), @r"
+    exit 0
+    ---- stdout
+    Stopped agent: fix-auth
+    Successfully stopped 1 agent(s)
+    ---- stderr
+    ");
+    assert_snapshot!(env.mng("start fix-auth"), @r"
+    exit 0
+    ---- stdout
+    Started agent: fix-auth
+    Successfully started 1 agent(s)
+    ---- stderr
+    ");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use insta::assert_snapshot;
 use mng_tests::TestEnv;
 use serde_json::{Value, json};
 
@@ -287,4 +288,29 @@ fn values_print_alike_in_templates_and_json() {
     let cpus = &agent["host"]["resource"]["cpu"]["count"];
     assert_eq!(run.stdout.trim_end(), format!("false|project=repo||localhost|{cpus}"));
     assert_eq!(agent["labels"], json!({ "project": "repo" }));
+}
+
+#[test]
+fn the_table_and_the_json_of_one_agent() {
+    let env = TestEnv::new();
+    env.create("fix-auth");
+    env.mng("create docs --type command --no-connect --transfer none -- sleep 1000").success();
+    env.mng("stop docs").success();
+    assert_snapshot!(env.mng("list --sort name"), @r"
+    exit 0
+    ---- stdout
+    NAME      STATE    HOST       PROVIDER  HOST STATE  PROJECT
+    docs      STOPPED  localhost  local     RUNNING     repo
+    fix-auth  RUNNING  localhost  local     RUNNING     repo
+    ---- stderr
+    ");
+    env.eventually("its program has begun", |env| {
+        env.mng("list --format '{state_reason}'").success().stdout.contains("its program runs")
+    });
+    assert_snapshot!(env.mng_args(&["list", "--format", "json", "--include", "name == 'fix-auth'"]), @r#"
+    exit 0
+    ---- stdout
+    {"agents":[{"resource_type":"agent","id":"<agent-id>","name":"fix-auth","type":"command","command":"sleep 1000","work_dir":"$STATE/worktrees/fix-auth-<hex>","initial_branch":"mng/fix-auth","create_time":"<time>","start_on_boot":false,"state":"RUNNING","waiting_reason":null,"state_reason":"its program runs","state_age":<n>,"pid":<n>,"cpu_seconds":<n>,"memory_bytes":<n>,"url":null,"start_time":"<time>","runtime_seconds":<n>,"user_activity_time":null,"agent_activity_time":null,"idle_seconds":null,"idle_mode":"IO","idle_timeout_seconds":3600,"activity_sources":["USER","AGENT","SSH","CREATE","START","BOOT"],"labels":{"project":"repo"},"host":{"id":"<host-id>","name":"localhost","provider_name":"local","state":"RUNNING","image":null,"tags":{},"boot_time":"<time>","uptime_seconds":<n>,"resource":{"cpu":{"count":<n>,"frequency_ghz":<n>},"memory_gb":<n>,"disk_gb":<n>,"gpu":null},"ssh":null,"snapshots":[],"is_locked":false,"locked_time":null,"plugin":{},"ssh_activity_time":null,"failure_reason":null},"plugin":{"mng":{"git_common_dir":"$REPO/.git"}}}],"errors":[]}
+    ---- stderr
+    "#);
 }

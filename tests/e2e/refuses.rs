@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
 use mng_tests::{Run, SmallDisk, TestEnv};
 
 /// Runs `create` with the words and asserts that it failed and left no trace.
@@ -383,4 +384,86 @@ fn a_full_disk_breaks_a_create_cleanly() {
     fs::remove_file(filler).unwrap();
     on_disk("create a2 --type command --no-connect -- sleep 1000").success();
     on_disk("destroy a1 a2 --force").success();
+}
+
+#[test]
+fn errors_as_they_are_printed() {
+    let env = TestEnv::new();
+    env.create("fix-auth");
+    assert_snapshot!(env.mng("create fix-auth --type command --no-connect -- sleep 1"), @r"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: an agent named `fix-auth` exists on host `localhost`
+      hint: use it with `mng create fix-auth --reuse`, or choose another name
+    ");
+    assert_snapshot!(env.mng("create x --type comand --no-connect -- sleep 1"), @r"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: there is no agent type `comand` (did you mean `command`?)
+      hint: known types: command, headless_command; any program runs with `--type command -- PROGRAM ARGS`
+    ");
+    assert_snapshot!(env.mng("create 'bad name!' --type command --no-connect -- sleep 1"), @r"
+    exit 2
+    ---- stdout
+    ---- stderr
+    Error: `bad name!` cannot be the agent name: letters, digits, `-` and `_` only, with a letter or digit at both ends
+      hint: try `bad-name`
+    ");
+    assert_snapshot!(env.mng("create x --type command --branch main --no-connect -- sleep 1"), @r"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: the branch `main` is checked out at `$REPO`, and git checks a branch out only once
+      hint: make a branch from it with `--branch main:`, or work right there: `--from $REPO --transfer none`
+    ");
+    env.repo().write("dirty", "x");
+    assert_snapshot!(env.mng("create x --type command --no-connect -- sleep 1"), @r"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: `$REPO` has uncommitted changes: dirty
+      hint: commit or stash them; or leave them behind with `--no-ensure-clean --exclude-unclean`, or take them along with `--no-ensure-clean`
+    ");
+    assert_snapshot!(env.mng("stop nobody --format json"), @r#"
+    exit 1
+    ---- stdout
+    {"error":{"error_class":"AgentNotFoundError","message":"agent not found: no agent matches `nobody`","hint":"`mng list` shows the agents there are (asked: local)"},"exit_code":1}
+    ---- stderr
+    Error: agent not found: no agent matches `nobody`
+      hint: `mng list` shows the agents there are (asked: local)
+    "#);
+    assert_snapshot!(env.mng("list --include 'state =='"), @r#"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: invalid include filter expression `state ==`: mismatched input '<EOF>' expecting expression at column 9
+      hint: an expression is CEL, such as `state == "RUNNING" && has(labels.env)`; fields: `mng list --schema`
+    "#);
+    assert_snapshot!(env.mng("lst"), @r"
+    exit 2
+    ---- stdout
+    ---- stderr
+    Usage: mng [OPTIONS] COMMAND [ARGS]...
+    Try `mng --help` for help.
+
+    Error: No such command 'lst'. (Did you mean one of: 'list', 'ls'?)
+    ");
+    env.settings("prefix = \"mng-\"\n[broken\n");
+    assert_snapshot!(env.mng("list"), @r"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: cannot read settings from `~/.mng/profiles/<hex>/settings.toml`: line 2, column 8: unclosed table, expected `]`
+      hint: correct line 2 of `~/.mng/profiles/<hex>/settings.toml`
+    ");
+    env.settings("prefixx = \"mng-\"\n");
+    assert_snapshot!(env.mng("list"), @r"
+    exit 1
+    ---- stdout
+    ---- stderr
+    Error: unknown settings key `prefixx` (in `~/.mng/profiles/<hex>/settings.toml:1`)
+      hint: did you mean `prefix`?
+    ");
 }

@@ -40,7 +40,7 @@ fn taken_bad_and_equal_names() {
 #[test]
 fn machine_output_and_dry_run() {
     let env = TestEnv::new();
-    env.create("a1");
+    env.mng("create a1 --type command --no-connect --transfer none -- sleep 1000").success();
     let plan = env.mng("rename a1 b1 --dry-run --format json").success().json();
     assert_eq!(plan["dry_run"], true);
     assert_eq!(env.agent_names(), ["a1"]);
@@ -48,6 +48,8 @@ fn machine_output_and_dry_run() {
     assert_eq!((&report["old_name"], &report["new_name"]), (&"a1".into(), &"b1".into()));
     assert_eq!(report["agent_id"], env.agent_id("b1").as_str());
     assert_eq!(env.record("b1")["labels"]["x"], "y");
+    let again = env.mng("rename b1 c1").success();
+    assert_eq!(again.stderr, "", "the user's own branch is no branch of the agent");
 }
 
 #[test]

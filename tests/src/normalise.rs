@@ -13,7 +13,8 @@ static VOLATILE: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{40}\b", "<commit>"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", "<time>"),
         (r#""(pid|runtime_seconds|uptime_seconds|state_age|age_seconds|elapsed_seconds|memory_bytes|cpu_seconds)":\d+(\.\d+)?(e-?\d+)?"#, "\"$1\":<n>"),
-        (r"\bpid \d+\b", "pid <n>"),
+        (r"\b(pid|process) \d+\b", "$1 <n>"),
+        (r#""(frequency_ghz|memory_gb|disk_gb|count)":(\d+(\.\d+)?|null)"#, "\"$1\":<n>"),
     ]
     .into_iter()
     .map(|(pattern, word)| (Regex::new(&format!("(?-u){pattern}")).expect("the pattern is a literal"), word))

@@ -72,7 +72,7 @@ pub async fn rename(ctx: &Ctx, request: RenameRequest, events: &Events) -> Resul
     host.write_agent(&lock, &record).await?;
     fault::point("rename.done");
     if old_name != record.name
-        && let Some(branch) = record.checked_out_branch_name.as_ref().or(record.created_branch_name.as_ref())
+        && let Some(branch) = record.created_branch_name.as_ref()
     {
         events.warning(format!("the git branch keeps its name: {branch}"));
     }
