@@ -8,6 +8,8 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
+#[cfg(test)]
+pub(super) use gather::from_host;
 pub use view::{AgentView, Cpu, ErrorRow, HostView, IdleView, Resource};
 
 use super::discover::{self, ProviderFailure};
@@ -15,6 +17,8 @@ use super::resolve::{DamagedAgent, ResolvedAgent};
 use crate::hosts::Host;
 use crate::model::error::Result;
 use crate::model::ids::HostId;
+use crate::model::names::ProviderName;
+use crate::model::time::Time;
 use crate::plugins::Ctx;
 
 /// What to list.
@@ -44,6 +48,9 @@ impl ListRequest {
 /// What one provider has, as soon as it answered.
 #[derive(Debug, Default)]
 pub struct Part {
+    pub provider: Option<ProviderName>,
+    /// When it was asked.
+    pub started_at: Option<Time>,
     /// Hosts of the provider, those without agents too.
     pub hosts: Vec<ListedHost>,
     /// By creation time, then name.

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod create;
 pub mod destroy;
 pub mod discover;
+pub mod discovery_stream;
 pub mod edit;
 pub mod events;
 pub mod exec;

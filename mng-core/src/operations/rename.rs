@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::completion_cache;
 use super::edit::reread;
 use super::resolve::ResolvedAgent;
 use crate::agents::tmux::{SessionMatch, Tmux};
@@ -71,6 +72,7 @@ pub async fn rename(ctx: &Ctx, request: RenameRequest, events: &Events) -> Resul
     record.labels.extend(labels);
     host.write_agent(&lock, &record).await?;
     fault::point("rename.done");
+    completion_cache::change(ctx, &[old_name.as_str()], &[record.name.as_str()]);
     if old_name != record.name
         && let Some(branch) = record.created_branch_name.as_ref()
     {

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 pub use prospect::{BranchProspect, Prospect, Stake, prospects};
 
+use super::completion_cache;
 use super::edit::failure;
 use super::resolve::{HostGroup, ResolvedAgent, group_by_host};
 use crate::hosts::rescue::{LostItem, UndoId};
@@ -174,6 +175,8 @@ pub async fn destroy(ctx: &Ctx, request: DestroyRequest, events: &Events) -> Res
             }
         }
     }
+    let gone: Vec<&str> = report.destroyed_agents.iter().map(String::as_str).collect();
+    completion_cache::change(ctx, &gone, &[]);
     report.add_failures(failures);
     Ok(report)
 }

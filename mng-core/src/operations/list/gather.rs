@@ -13,6 +13,7 @@ use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::ProviderName;
 use crate::model::record::HostRecord;
 use crate::model::state::HostState;
+use crate::model::time::Time;
 use crate::operations::discover::{ProviderFailure, is_configured, is_inaccessible};
 use crate::operations::observe::look;
 use crate::operations::resolve::DamagedAgent;
@@ -21,7 +22,7 @@ use crate::providers::{DiscoveredHost, HostResources, Provider, ProviderError};
 
 /// Everything that one provider has. Nothing here fails: what could not be seen is an error row.
 pub(super) async fn provider(ctx: &Ctx, request: &ListRequest, name: ProviderName) -> Part {
-    let mut part = Part::default();
+    let mut part = Part { provider: Some(name.clone()), started_at: Some(Time::now()), ..Part::default() };
     let found = async {
         let provider = ctx.provider(&name)?;
         let hosts =
@@ -57,6 +58,18 @@ fn slow(ctx: &Ctx, provider: &ProviderName) -> Error {
         remediation: None,
     }
     .into()
+}
+
+/// What one host has, as a part of its own.
+#[cfg(test)]
+pub(in crate::operations) async fn from_host(ctx: &Ctx, host: &Host) -> Part {
+    let facts = look(ctx, host, None, false).await.unwrap();
+    let record = host.read_record().await;
+    let mut part = Part::default();
+    let seen =
+        SeenHost { info: host.info.clone(), record, resources: None, live: Some((host.clone(), facts)) };
+    part.add(ctx, seen);
+    part
 }
 
 /// A host that was looked at, or that is not live and so has nothing to look at.
