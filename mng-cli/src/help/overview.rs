@@ -1,11 +1,12 @@
 //! The page of `mng help`.
 
+use clap::Command;
 use mng_core::plugins::HelpTopic;
 
 use super::command::summary;
 use super::page::{BODY, Page};
 use super::plugins;
-use crate::{cli, frame};
+use crate::cli;
 
 pub(super) fn page(width: usize, has_colours: bool, topics: &[HelpTopic]) -> String {
     let mut page = Page::new(width, has_colours);
@@ -34,7 +35,8 @@ pub(super) fn page(width: usize, has_colours: bool, topics: &[HelpTopic]) -> Str
 fn commands() -> Vec<(String, String)> {
     let mut rows = Vec::new();
     for spec in cli::COMMANDS.iter().filter(|spec| !spec.is_hidden) {
-        let command = frame::build(spec);
+        // Without what every command has: only names and summaries are shown.
+        let command = (spec.args)(Command::new(spec.name));
         rows.push((joined(spec.name, spec.aliases), summary(&command)));
         for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
             rows.push((format!("{} {}", spec.name, below.get_name()), summary(below)));
