@@ -18,6 +18,7 @@ use crate::ui::Ui;
 pub(crate) struct CommandSpec {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
+    about: Option<&'static str>,
     /// Left out of command lists.
     pub(crate) is_hidden: bool,
     /// Has subcommands.
@@ -66,6 +67,7 @@ impl CommandSpec {
         Self {
             name,
             aliases,
+            about: None,
             is_hidden: false,
             is_group: false,
             templates: Templates::None,
@@ -97,6 +99,21 @@ impl CommandSpec {
     const fn own_templates(mut self) -> Self {
         self.templates = Templates::Own;
         self
+    }
+
+    /// The one line of the command lists, so that these need not build every command. It is the first line of
+    /// the arguments' doc comment (a test compares them); without it that line is looked up.
+    const fn about(mut self, about: &'static str) -> Self {
+        self.about = Some(about);
+        self
+    }
+
+    /// The one line of the command.
+    pub(crate) fn summary(&self) -> String {
+        match self.about {
+            Some(about) => about.to_owned(),
+            None => crate::help::summary(&(self.args)(Command::new(self.name))),
+        }
     }
 
     /// Lets a function change what stands in for options that were not typed.
@@ -187,38 +204,67 @@ macro_rules! bare {
 /// `--format TEMPLATE` in, `.hidden()` keeps it out of lists.
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandSpec] = &[
-    waits!("archive", [], commands::archive::ArchiveArgs, commands::archive::run),
-    waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run),
-    waits!("cleanup", ["clean"], commands::cleanup::CleanupArgs, commands::cleanup::run),
+    waits!("archive", [], commands::archive::ArchiveArgs, commands::archive::run)
+        .about("Hide agents from `mng list --active`"),
+    waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run)
+        .about("Print what an agent's screen shows"),
+    waits!("cleanup", ["clean"], commands::cleanup::CleanupArgs, commands::cleanup::run)
+        .about("Choose many agents, and destroy or stop them"),
     waits!("clone", [], commands::clone::CloneArgs, commands::clone::run)
-        .adjusted_by(commands::create::adjust_delegate),
-    bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run),
-    bare!("config", ["cfg"], commands::config::ConfigArgs, commands::config::run).group().own_templates(),
-    waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run),
+        .adjusted_by(commands::create::adjust_delegate)
+        .about("Make an agent that goes on from where another one is"),
+    bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run)
+        .about("Print the script that completes mng in a shell"),
+    bare!("config", ["cfg"], commands::config::ConfigArgs, commands::config::run).group().own_templates()
+        .about("Show and change settings"),
+    waits!("connect", ["conn"], commands::connect::ConnectArgs, commands::connect::run)
+        .about("Put your terminal onto an agent"),
     waits!("create", ["c"], commands::create::CreateArgs, commands::create::run)
-        .adjusted_by(commands::create::adjust),
-    waits!("destroy", ["rm"], commands::destroy::DestroyArgs, commands::destroy::run).templates(&PlainFields(&["name"])),
-    bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run),
-    waits!("event", ["events"], commands::event::EventArgs, commands::event::run),
+        .adjusted_by(commands::create::adjust)
+        .about("Make an agent and start it"),
+    waits!("destroy", ["rm"], commands::destroy::DestroyArgs, commands::destroy::run).templates(&PlainFields(&["name"]))
+        .about("End agents and remove what belongs to them"),
+    bare!("doctor", ["dependencies"], commands::doctor::DoctorArgs, commands::doctor::run)
+        .about("Check what mng needs on this machine"),
+    waits!("event", ["events"], commands::event::EventArgs, commands::event::run)
+        .about("Print the event streams of an agent or host"),
     waits!("exec", ["x"], commands::exec::ExecArgs, commands::exec::run)
-        .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"])),
-    bare!("extras", [], commands::extras::ExtrasArgs, commands::extras::run).hidden(),
-    waits!("gc", [], commands::gc::GcArgs, commands::gc::run),
-    bare!("help", [], commands::help::HelpArgs, commands::help::run),
-    waits!("label", [], commands::label::LabelArgs, commands::label::run),
-    waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run),
-    waits!("list", ["ls"], commands::list::ListArgs, commands::list::run).own_templates(),
-    waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"])),
-    waits!("message", ["msg"], commands::message::MessageCommand, commands::message::run),
+        .templates(&PlainFields(&["agent", "stdout", "stderr", "success", "exit_code", "timed_out", "outer_host", "agents"]))
+        .about("Run a command beside agents, in their work dirs"),
+    bare!("extras", [], commands::extras::ExtrasArgs, commands::extras::run).hidden()
+        .about("Set up what makes mng pleasant to use"),
+    waits!("gc", [], commands::gc::GcArgs, commands::gc::run)
+        .about("Remove what nobody needs any more"),
+    bare!("help", [], commands::help::HelpArgs, commands::help::run)
+        .about("Show help about a command or a topic"),
+    waits!("label", [], commands::label::LabelArgs, commands::label::run)
+        .about("Set or remove labels of agents"),
+    waits!("limit", ["lim"], commands::limit::LimitArgs, commands::limit::run)
+        .about("Change idle limits of hosts and permissions of agents"),
+    waits!("list", ["ls"], commands::list::ListArgs, commands::list::run).own_templates()
+        .about("List agents and what they are doing"),
+    waits!("logs", [], commands::logs::LogsArgs, commands::logs::run).templates(&PlainFields(&["name", "size"]))
+        .about("List or print the log files of an agent or host"),
+    waits!("message", ["msg"], commands::message::MessageCommand, commands::message::run)
+        .about("Send a text to agents, as if it was typed"),
     waits!("migrate", [], commands::migrate::MigrateArgs, commands::migrate::run)
-        .adjusted_by(commands::create::adjust_delegate),
-    bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates(),
-    waits!("provision", ["prov"], commands::provision::ProvisionArgs, commands::provision::run),
-    waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run),
-    waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group(),
-    waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"])),
-    waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"])),
+        .adjusted_by(commands::create::adjust_delegate)
+        .about("Move an agent: clone it, then destroy the source"),
+    bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates()
+        .about("List, switch and add plugins"),
+    waits!("provision", ["prov"], commands::provision::ProvisionArgs, commands::provision::run)
+        .about("Set up the surroundings of an agent again"),
+    waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run)
+        .about("Give an agent another name"),
+    waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group()
+        .about("Take, list and delete snapshots of hosts"),
+    waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"]))
+        .about("Start agents again, where they left off"),
+    waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"]))
+        .about("Stop agents and keep their work"),
     waits!("undo", [], commands::undo::UndoArgs, commands::undo::run)
-        .templates(&PlainFields(&["undo_id", "agent_name", "agent_id", "branch", "work_dir", "created_at"])),
-    waits!("why", [], commands::why::WhyArgs, commands::why::run),
+        .templates(&PlainFields(&["undo_id", "agent_name", "agent_id", "branch", "work_dir", "created_at"]))
+        .about("Bring back what was destroyed"),
+    waits!("why", [], commands::why::WhyArgs, commands::why::run)
+        .about("Explain the state of an agent"),
 ];

@@ -69,7 +69,7 @@ fn top_level(common: &Command, reading: &Reading<'_>, current: &str, world: &imp
 fn named(spec: &CommandSpec, current: &str) -> Option<Candidate> {
     let mut names = std::iter::once(&spec.name).chain(spec.aliases);
     let name = names.find(|name| name.starts_with(current))?;
-    Some(Candidate::new(*name, summary(&(spec.args)(Command::new(spec.name)))))
+    Some(Candidate::new(*name, spec.summary()))
 }
 
 fn in_command(root: &Command, words: &[OsString], current: &str, world: &impl World) -> Answer {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mng_core::Error;
 use mng_core::plugins::{Activation, CommandDef, Ctx, Linked, Registry};
 use mng_core::settings::{
-    self, ConfigScope, EnvSnapshot, KnownNames, LoadRequest, Locations, Settings, find_profile,
+    self, CommandParam, ConfigScope, EnvSnapshot, KnownNames, LoadRequest, Locations, Settings, find_profile,
 };
 
 use super::words::Reading;
@@ -90,6 +90,15 @@ impl Invocation {
         }
         let known = Linked::collect().ok()?.known_names(cli::settings_keys());
         self.settings(&known).ok()?.default_subcommand(key).map(str::to_owned)
+    }
+
+    /// What the settings give to the options of a command, for its help page; nothing where they are broken.
+    pub(crate) fn configured(&self, key: &str) -> Vec<CommandParam> {
+        let known = self.has_settings().then(|| Linked::collect().ok()).flatten();
+        let known = known.map(|linked| linked.known_names(cli::settings_keys()));
+        known
+            .and_then(|known| self.settings(&known).ok())
+            .map_or_else(Vec::new, |settings| settings.command_params(key))
     }
 
     /// Whether there can be any settings at all: a quick look before a slow one.

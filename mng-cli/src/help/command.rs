@@ -263,6 +263,7 @@ mod tests {
         for spec in cli::COMMANDS {
             let command = frame::build(spec);
             assert_eq!(command.has_subcommands(), spec.is_group, "{}", spec.name);
+            assert_eq!(spec.summary(), summary(&command), "`.about(…)` of `{}` in cli.rs", spec.name);
             command.debug_assert();
         }
     }

@@ -35,9 +35,11 @@ pub(super) fn page(width: usize, has_colours: bool, topics: &[HelpTopic]) -> Str
 fn commands() -> Vec<(String, String)> {
     let mut rows = Vec::new();
     for spec in cli::COMMANDS.iter().filter(|spec| !spec.is_hidden) {
-        // Without what every command has: only names and summaries are shown.
+        rows.push((joined(spec.name, spec.aliases), spec.summary()));
+        if !spec.is_group {
+            continue;
+        }
         let command = (spec.args)(Command::new(spec.name));
-        rows.push((joined(spec.name, spec.aliases), summary(&command)));
         for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
             rows.push((format!("{} {}", spec.name, below.get_name()), summary(below)));
         }
