@@ -13,6 +13,7 @@ mod create_setup;
 mod create_undo;
 mod destroy;
 mod docs;
+mod events;
 mod exec;
 mod frame;
 mod gc;
