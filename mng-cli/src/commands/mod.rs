@@ -32,7 +32,7 @@
 //!    ```
 //! 2. `pub(crate) mod stop;` below, and one line in the table of `cli.rs`, where its aliases stand too.
 //! 3. A snapshot of its human output beside the `Render` (`crate::ui::testing::rendered(&report)`); its help
-//!    page gets a snapshot by itself. End-to-end tests go to `tests/e2e/`.
+//!    page gets one by itself (`INSTA_UPDATE=always cargo test -p mng help_pages` writes it). End-to-end tests go to `tests/e2e/`.
 //!
 //! # What the frame does for every command
 //!

@@ -103,13 +103,23 @@ impl<'a> Located<'a> {
 
     /// The command's name in settings: words joined by `_`, but all of `config` and of `plugin` are one.
     pub(crate) fn key(&self) -> String {
-        if self.is_shared() { self.path[0].clone() } else { self.path.join("_") }
+        settings_key(&self.path)
     }
 
     /// Whether the command shares its parameters with the others of its group.
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.path[0].as_str(), "config" | "plugin")
+        is_shared(&self.path)
     }
+}
+
+fn is_shared<S: AsRef<str>>(path: &[S]) -> bool {
+    path.first().is_some_and(|first| matches!(first.as_ref(), "config" | "plugin"))
+}
+
+/// The name of a command in settings, from its canonical words.
+pub(crate) fn settings_key<S: AsRef<str>>(path: &[S]) -> String {
+    let words: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+    if is_shared(&words) { words[0].to_owned() } else { words.join("_") }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The page of a command, read off its clap tree.
 
 use clap::{Arg, ArgAction, Command};
+use mng_core::settings::{CommandParam, human_value};
 
 use super::page::{BODY, DETAIL, Page};
 use crate::frame::{synopsis, takes_value, value_name};
@@ -13,7 +14,14 @@ pub(crate) fn summary(command: &Command) -> String {
     command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-pub(super) fn page(called: &str, command: &Command, width: usize, has_colours: bool) -> String {
+/// `configured` is what the settings give to options.
+pub(super) fn page(
+    called: &str,
+    command: &Command,
+    configured: &[CommandParam],
+    width: usize,
+    has_colours: bool,
+) -> String {
     let mut page = Page::new(width, has_colours);
     page.heading("NAME");
     page.text(BODY, &format!("{} - {}", with_aliases(called, command), summary(command)));
@@ -30,7 +38,7 @@ pub(super) fn page(called: &str, command: &Command, width: usize, has_colours: b
         page.heading("COMMANDS");
         page.columns(&subcommands(command));
     }
-    options(&mut page, command);
+    options(&mut page, command, configured);
     if called == "mng create" {
         provider_arguments(&mut page);
     }
@@ -72,7 +80,7 @@ fn subcommands(command: &Command) -> Vec<(String, String)> {
     visible.map(|below| (with_aliases(below.get_name(), below), summary(below))).collect()
 }
 
-fn options(page: &mut Page, command: &Command) {
+fn options(page: &mut Page, command: &Command, configured: &[CommandParam]) {
     let shown: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_hide_set()).collect();
     let mut headings: Vec<Option<&str>> = vec![None];
     for arg in &shown {
@@ -101,7 +109,7 @@ fn options(page: &mut Page, command: &Command) {
                 page.blank();
             }
             page.term(&term(arg, command));
-            page.text(DETAIL, &explanation(arg));
+            page.text(DETAIL, &explanation(arg, configured));
         }
     }
 }
@@ -130,7 +138,7 @@ fn term(arg: &Arg, command: &Command) -> String {
     term
 }
 
-fn explanation(arg: &Arg) -> String {
+fn explanation(arg: &Arg, configured: &[CommandParam]) -> String {
     let help = arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
     let mut text = help.trim().to_owned();
     if takes_value(arg) && !arg.is_hide_possible_values_set() {
@@ -145,6 +153,11 @@ fn explanation(arg: &Arg) -> String {
     if takes_value(arg) && !defaults.is_empty() && !arg.is_hide_default_value_set() {
         let defaults: Vec<_> = defaults.iter().map(|value| value.to_string_lossy()).collect();
         text.push_str(&format!(" [default: {}]", defaults.join(", ")));
+    }
+    let longs = arg.get_long_and_visible_aliases().unwrap_or_default();
+    let names: Vec<String> = longs.iter().map(|long| long.replace('-', "_")).collect();
+    if let Some(param) = configured.iter().find(|param| names.contains(&param.name)) {
+        text.push_str(&format!(" [set to {} in {}]", human_value(&param.value), param.origin));
     }
     text
 }
@@ -256,6 +269,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The page without the options of every command, which would repeat forty times.
+    fn own_page(called: &str, command: &Command) -> String {
+        let page = page(called, command, &[], 100, false);
+        let Some((before, common)) = page.split_once("\n   Common\n") else { return page };
+        let is_heading = |line: &&str| line.starts_with(|c: char| c.is_ascii_uppercase());
+        let after: Vec<&str> = common.lines().skip_while(|line| !is_heading(line)).collect();
+        format!("{before}\n   Common\n       ...\n\n{}\n", after.join("\n"))
+    }
+
+    /// After a change that is meant: `INSTA_UPDATE=always cargo test -p mng help_pages`.
+    #[test]
+    fn help_pages() {
+        for spec in cli::COMMANDS {
+            let command = frame::build(spec);
+            insta::assert_snapshot!(spec.name, own_page(&format!("mng {}", spec.name), &command));
+            for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+                let called = format!("mng {} {}", spec.name, below.get_name());
+                insta::assert_snapshot!(format!("{}_{}", spec.name, below.get_name()), own_page(&called, below));
+            }
+        }
+        insta::assert_snapshot!("common", page("mng", &frame::common_only(), &[], 100, false));
+        insta::assert_snapshot!("overview", super::super::overview::page(100, false, super::super::TOPICS));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use mng_core::settings::EnvSnapshot;
 
 use crate::cli;
 use crate::exit::{CliResult, ExitCode};
-use crate::frame;
+use crate::frame::{self, EarlyOptions, Invocation};
 use crate::ui::{Console, Ui};
 
 pub(crate) use command::summary;
@@ -43,8 +43,17 @@ pub(crate) fn overview(ui: &mut Ui, env: &EnvSnapshot, channel: Channel) -> CliR
 
 /// The page of one command or group.
 pub(crate) fn command_page(ui: &mut Ui, env: &EnvSnapshot, called: &str, command: &Command) -> CliResult {
-    let text =
-        command::page(called, command, ui.terminal().text_width(), ui.terminal().has_colours_on_stdout);
+    let words: Vec<&str> = called.split(' ').skip(1).collect();
+    let invocation = Invocation::new(env.clone(), EarlyOptions::default());
+    let configured = invocation.map(|invocation| invocation.configured(&frame::settings_key(&words)));
+    let terminal = ui.terminal();
+    let text = command::page(
+        called,
+        command,
+        &configured.unwrap_or_default(),
+        terminal.text_width(),
+        terminal.has_colours_on_stdout,
+    );
     pager::show(ui, env, &text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use mng_core::Error;
 use mng_core::settings::EnvSnapshot;
 
-use crate::frame::Invocation;
+use crate::frame::{EarlyOptions, Invocation};
 use crate::ui::Ui;
 
 /// Shows a page: through the pager on a terminal, else as it is.
@@ -21,7 +21,7 @@ pub(super) fn show(ui: &mut Ui, env: &EnvSnapshot, text: &str) -> Result<(), Err
 /// `pager` of the settings, else `$PAGER`, else `less`. Broken settings must not hide the help about them.
 fn pager_line(env: &EnvSnapshot) -> String {
     let settings =
-        Invocation::new(env.clone(), Default::default()).and_then(|invocation| invocation.load(true));
+        Invocation::new(env.clone(), EarlyOptions::default()).and_then(|invocation| invocation.load(true));
     let configured = settings.ok().and_then(|loaded| loaded.ctx.settings.core.pager);
     configured.or_else(|| env.get_non_empty("PAGER").map(str::to_owned)).unwrap_or_else(|| "less".to_owned())
 }

@@ -12,6 +12,7 @@ fn what_is_typed_beats_what_is_set() {
     let _ = env.mng("-S commands.list.format=jsonl list --json").success().json();
     assert_eq!(env.command("list").env("MNG_COMMANDS_LIST_FORMAT", "jsonl").run().success().stdout, "");
     env.command("list").env("MNG__COMMANDS__LIST__FORMAT", "human").run().success().prints("No agents found");
+    env.mng("help list").success().prints("[set to json in");
     // The name that the original used.
     env.settings("[commands.list]\noutput_format = \"json\"\n");
     let _ = env.mng("list").success().json();
