@@ -288,7 +288,10 @@ mod tests {
             insta::assert_snapshot!(spec.name, own_page(&format!("mng {}", spec.name), &command));
             for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
                 let called = format!("mng {} {}", spec.name, below.get_name());
-                insta::assert_snapshot!(format!("{}_{}", spec.name, below.get_name()), own_page(&called, below));
+                insta::assert_snapshot!(
+                    format!("{}_{}", spec.name, below.get_name()),
+                    own_page(&called, below)
+                );
             }
         }
         insta::assert_snapshot!("common", page("mng", &frame::common_only(), &[], 100, false));
