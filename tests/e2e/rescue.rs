@@ -161,6 +161,36 @@ fn killed_at(way: &str, create: &str, point: &str) {
     assert_eq!(files(&env.work_dir("a1")), tree, "{way}, killed at {point}");
 }
 
+/// A change of mind: what was taken back is not taken again by the next gc.
+#[test]
+fn a_destroy_that_was_cut_short_and_called_off() {
+    let env = TestEnv::new();
+    env.create("a1");
+    env.work_dir("a1").write("notes", "x");
+    env.killed_at("destroy.retired", env.command("destroy a1 --force -b"));
+    env.mng("start a1").exits(1).says(&["cut short", "mng undo a1"]);
+    env.mng("undo a1").success().prints("Restored agent: a1");
+    env.mng("gc").success();
+    assert_eq!(env.work_dir("a1").read("notes"), "x");
+
+    env.killed_at("destroy.stopped", env.command("destroy a1 --force -b"));
+    env.mng("start a1").success();
+    env.mng("stop a1").success();
+    env.mng("gc").success();
+    assert_eq!(env.work_dir("a1").read("notes"), "x");
+
+    env.killed_at("destroy.stopped", env.command("destroy a1 --force -b"));
+    env.mng("gc").success();
+    assert!(env.agent_names().is_empty(), "what was asked for is done in the end");
+    assert_eq!(env.repo().branches(), ["main"]);
+
+    env.mng("create b1 --transfer none --type command --no-connect -- sleep 1000").success();
+    env.killed_at("destroy.retired", env.command("destroy b1 --force"));
+    env.mng("undo b1").success();
+    env.mng("gc").success();
+    assert_eq!(env.agent_names(), ["b1"], "there is one of it");
+}
+
 #[test]
 fn two_that_destroy_the_same_agents_do_not_disturb_each_other() {
     let env = TestEnv::new();

@@ -70,6 +70,12 @@ impl Layout {
         self.agent(id).join("env")
     }
 
+    /// There while the agent is being destroyed, or if that was cut short.
+    #[must_use]
+    pub fn agent_destroying(&self, id: &AgentId) -> PathBuf {
+        self.agent(id).join("destroying")
+    }
+
     /// Creates in progress: `<agent-id>.json`, written first and removed last.
     #[must_use]
     pub fn journal(&self) -> PathBuf {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::relaunch;
 use super::resolve::ResolvedAgent;
 use super::start::{Outcome, start_one};
-use super::states;
 use crate::agents::message::{self as driver, FailureKind, MessageError, Receipt, ReceiptStatus};
 use crate::agents::readiness::await_ready;
 use crate::hosts::{HostLock, fan_out};
@@ -265,7 +265,7 @@ async fn deliver(
     for enabled in ctx.registry.enabled() {
         enabled.plugin.before_send_message(ctx, moment, &request.text).await?;
     }
-    let traits = states::type_traits(ctx, &record);
+    let traits = relaunch::traits(ctx, &record);
     let request = driver::MessageRequest {
         record: &record,
         traits: &traits,
@@ -285,7 +285,7 @@ async fn started(ctx: &Ctx, agent: &ResolvedAgent, events: &Events) -> Result<Ag
         start_one(ctx, host, &lock, &agent.record, false, events).await?
     };
     if outcome != Outcome::AlreadyRunning {
-        let traits = states::type_traits(ctx, &record);
+        let traits = relaunch::traits(ctx, &record);
         let window = &ctx.settings.core.tmux.primary_window_name;
         let budget =
             Duration::try_from_secs_f64(record.ready_timeout_seconds).unwrap_or(Duration::from_secs(10));

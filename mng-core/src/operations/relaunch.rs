@@ -7,10 +7,11 @@ use crate::agents::judge::{Judgement, judge, unseen};
 use crate::agents::launch::{self, StartRequest, Started, Welcome};
 use crate::agents::probe::{ProbeRequest, probe_host};
 use crate::hosts::{Host, HostLock};
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::record::AgentRecord;
 use crate::plugins::Ctx;
 use crate::settings::ensure_profile;
+use crate::transports::FileStat;
 
 /// What there is to know of an agent's type, also if this mng does not have it.
 pub(super) fn traits(ctx: &Ctx, record: &AgentRecord) -> TypeTraits {
@@ -44,10 +45,11 @@ pub(super) fn command_line(ctx: &Ctx, record: &AgentRecord) -> String {
     }
 }
 
-/// Starts an agent's session. `is_new`: it was made a moment ago and never ran.
+/// Starts an agent's session. `is_new`: it was made a moment ago and never ran. Whoever starts an agent whose
+/// destroy was cut short wants to keep it: no gc finishes that any more.
 ///
 /// # Errors
-/// As [`launch::start_agent`].
+/// As [`launch::start_agent`]; the destroy had taken the work dir already.
 pub(super) async fn start(
     ctx: &Ctx,
     host: &Host,
@@ -67,7 +69,30 @@ pub(super) async fn start(
         grace: ctx.limits.stop_grace,
         welcome: welcome(ctx),
     };
-    launch::start_agent(host, lock, &request).await
+    let marker = host.layout.agent_destroying(&record.id);
+    let is_taken = |place: Option<FileStat>, marker: Option<FileStat>| place.is_none() && marker.is_some();
+    match launch::start_agent(host, lock, &request).await {
+        Ok(started) => {
+            host.transport.remove_file(&marker).await?;
+            Ok(started)
+        }
+        Err(_)
+            if is_taken(
+                host.transport.stat(&record.work_dir).await?,
+                host.transport.stat(&marker).await?,
+            ) =>
+        {
+            Err(Error::hinted(
+                ErrorClass::AgentStart,
+                format!(
+                    "cannot start agent `{0}`: its destroy was cut short when the work dir had gone",
+                    record.name
+                ),
+                format!("`mng undo {0}` brings it back, `mng destroy {0}` ends it", record.name),
+            ))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The one-time greeting, unless it was shown or nobody is there to see it.

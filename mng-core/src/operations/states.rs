@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::observe::look;
 use super::resolve::{HostGroup, ResolvedAgent, group_by_host};
-use crate::agents::facts::TypeTraits;
 use crate::agents::judge::{Judgement, judge, unseen};
-use crate::agents::probe::{ProbeRequest, probe_host};
 use crate::hosts::{Host, fan_out};
 use crate::model::error::Result;
 use crate::model::ids::{AgentId, HostId};
@@ -43,25 +42,9 @@ pub async fn on_host(
     records: &[AgentRecord],
 ) -> Result<BTreeMap<AgentId, Judgement>> {
     let ids: Vec<AgentId> = records.iter().map(|record| record.id.clone()).collect();
-    let traits = |record: &AgentRecord| type_traits(ctx, record);
-    let request = ProbeRequest {
-        agents: Some(&ids),
-        usage: false,
-        primary_window: &ctx.settings.core.tmux.primary_window_name,
-        traits: &traits,
-    };
-    let facts = probe_host(host, &request).await?;
+    let facts = look(ctx, host, Some(&ids), false).await?;
     let mut judgements: BTreeMap<AgentId, Judgement> =
         facts.agents.iter().map(|agent| (agent.record.id.clone(), judge(agent))).collect();
     judgements.extend(facts.damaged.into_iter().map(|(id, error)| (id, unseen(error.to_string()))));
     Ok(judgements)
-}
-
-/// What the judgement has to know of an agent's type.
-#[must_use]
-pub fn type_traits(ctx: &Ctx, record: &AgentRecord) -> TypeTraits {
-    match ctx.agent_type(&record.agent_type) {
-        Ok(agent_type) => TypeTraits::of(agent_type.as_ref(), record),
-        Err(_) => TypeTraits::unknown(record),
-    }
 }

@@ -92,6 +92,7 @@ pub async fn restore(
     }
     let agent = match (&entry.agent, &intent.agent_id) {
         (Some(kept), Some(id)) => Some(bring_back_agent(host, lock, &entry, kept, id, &intent, env).await?),
+        (Some(kept), None) if only != Only::Branch => keep_agent(host, lock, kept, &intent).await?,
         _ => None,
     };
     fault::point("undo.agent");
@@ -103,8 +104,9 @@ pub async fn restore(
         branch: intent.branch.clone().or(intent.created_branch.clone()),
     });
     entry.write(host, lock).await?;
-    let missing_env = match (&agent, &entry.agent) {
-        (Some(_), Some(kept)) => kept.env_names.clone(),
+    // An agent that was never removed has its env file still.
+    let missing_env = match (&entry.restored.last(), &entry.agent) {
+        (Some(RestoredAt { agent_id: Some(_), .. }), Some(kept)) => kept.env_names.clone(),
         _ => Vec::new(),
     };
     Ok(Restored {
@@ -212,9 +214,10 @@ async fn settle_agent(host: &Host, kept: &KeptAgent, intent: &mut Intent) -> Res
     let record = &kept.record;
     let entries = host.agents().await?;
     if entries.iter().any(|entry| entry.id == record.id) {
-        let is_waiting = host.transport.stat(&record.work_dir).await?.is_none();
-        if is_waiting && intent.work_dir.as_deref() == Some(&record.work_dir) {
-            // Its destroy was cut short: the record is still there and only lacks the files.
+        let is_waiting = host.transport.stat(&record.work_dir).await?.is_none()
+            && intent.work_dir.as_deref() == Some(&record.work_dir);
+        if is_waiting || host.transport.stat(&host.layout.agent_destroying(&record.id)).await?.is_some() {
+            // Its destroy was cut short: the record is still there and lacks the files at most.
             return Ok(());
         }
         intent.agent_id = Some(AgentId::generate());
@@ -332,6 +335,27 @@ async fn bring_back_agent(
         host.update_record(lock, |host| host.generated_work_dirs.push(path)).await?;
     }
     Ok(record)
+}
+
+/// An agent whose destroy was cut short before it went: it is mng's to keep again, with its work dir, and no
+/// gc finishes the destroy. `None`: there is no such agent, or it works somewhere else by now.
+async fn keep_agent(
+    host: &Host,
+    lock: &HostLock,
+    kept: &KeptAgent,
+    intent: &Intent,
+) -> Result<Option<AgentRecord>> {
+    let Some(record) = host.read_agent(&kept.record.id).await? else { return Ok(None) };
+    if let Some(path) = intent.work_dir.clone() {
+        if path != record.work_dir {
+            return Ok(None);
+        }
+        if record.transfer_mode != Some(TransferMode::None) {
+            host.update_record(lock, |host| host.generated_work_dirs.push(path)).await?;
+        }
+    }
+    host.transport.remove_file(&host.layout.agent_destroying(&record.id)).await?;
+    Ok(Some(record))
 }
 
 fn new_record(kept: &KeptAgent, id: &AgentId, intent: &Intent) -> Result<AgentRecord> {

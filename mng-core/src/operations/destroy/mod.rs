@@ -233,7 +233,7 @@ pub async fn unfinished(host: &Host) -> Result<Vec<(ResolvedAgent, DestroyOption
     let mut found = Vec::new();
     for entry in host.agents().await? {
         let Ok(record) = entry.record else { continue };
-        let marker = host.layout.agent(&entry.id).join(one::MARKER);
+        let marker = host.layout.agent_destroying(&entry.id);
         if let Some(bytes) = host.transport.read(&marker).await? {
             let options = serde_json::from_slice(&bytes).unwrap_or_default();
             found.push((ResolvedAgent { host: host.clone(), record }, options));

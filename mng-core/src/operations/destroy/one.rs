@@ -21,9 +21,6 @@ use crate::operations::states;
 use crate::plugins::{AgentMoment, Ctx};
 use crate::storage::fault;
 
-/// The marker in a state dir whose destroy has begun; it holds the [`DestroyOptions`].
-pub(super) const MARKER: &str = "destroying";
-
 /// The exit code of a command that a hang-up ended.
 const HUNG_UP: u8 = 129;
 
@@ -59,8 +56,8 @@ impl Work<'_> {
             enabled.plugin.before_agent_destroy(self.ctx, moment).await?;
         }
         fault::point("destroy.begun");
-        let marker = self.host.layout.agent(&record.id).join(MARKER);
-        // What was asked for, for the gc that finishes this if we die.
+        let marker = self.host.layout.agent_destroying(&record.id);
+        // It holds what was asked for, for the gc that finishes this if we die.
         let options = serde_json::to_vec(&self.options).unwrap_or_default();
         self.host.transport.write_volatile(&marker, &options, 0o600).await?;
         fault::point("destroy.marked");
