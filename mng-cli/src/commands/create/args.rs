@@ -16,15 +16,15 @@ pub(crate) struct CreateOptions {
     pub(super) address: Option<String>,
 
     /// Type of the agent; as `--type`
-    #[arg(value_name = "AGENT_TYPE")]
+    #[arg(value_name = "TYPE")]
     pub(super) positional_type: Option<String>,
 
     /// Arguments for the agent's program
-    #[arg(value_name = "AGENT_ARGS")]
+    #[arg(value_name = "ARGS")]
     pub(super) args: Vec<String>,
 
     /// The same, where they could be taken for options of mng
-    #[arg(value_name = "AGENT_ARGS", last = true)]
+    #[arg(value_name = "ARGS", last = true)]
     pub(super) last_args: Vec<String>,
 
     #[command(flatten)]
