@@ -88,8 +88,12 @@ impl Transport for LocalTransport {
         storage::read_range(path, offset, limit)
     }
 
+    /// On a thread of its own: waiting for the disk takes longer than most commands, and others go on.
     async fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-        storage::write_atomic(path, bytes, mode)
+        let (path, bytes) = (path.to_path_buf(), bytes.to_vec());
+        tokio::task::spawn_blocking(move || storage::write_atomic(&path, &bytes, mode))
+            .await
+            .map_err(|error| Error::io("write a file", std::io::Error::other(error)))?
     }
 
     async fn write_volatile(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {

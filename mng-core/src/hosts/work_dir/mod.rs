@@ -157,7 +157,11 @@ pub async fn check_clean(host: &Host, repo: &RepoInfo) -> Result<()> {
     refuse_unclean(&repo.top_level, &status)
 }
 
-fn refuse_unclean(source: &Path, status: &Status) -> Result<()> {
+/// As [`check_clean`], for a status that is known already.
+///
+/// # Errors
+/// [`WorkDirError::Unclean`].
+pub fn refuse_unclean(source: &Path, status: &Status) -> Result<()> {
     if status.entries.is_empty() {
         return Ok(());
     }

@@ -7,12 +7,12 @@ use super::journal::JournalEntry;
 use super::prepare::Prepared;
 use super::rollback::{self, Made};
 use super::{env, naming, progress, sources, state_dir};
-use crate::hosts::HostLock;
+use crate::hosts::{Host, HostLock};
 use crate::hosts::git::RepoInfo;
 use crate::hosts::work_dir::{self, MadeWorkDir, WorkDirPlan};
 use crate::model::branch::ResolvedBranch;
 use crate::model::cancel::Cancel;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::event::Events;
 use crate::model::ids::AgentId;
 use crate::model::names::AgentName;
@@ -74,8 +74,6 @@ pub(super) async fn build<'e>(
     let mut vars = env::builtin(&host.layout, &record, primary)?;
     vars.merge(prepared.env.clone());
     state_dir::make(host, lock, &entry, &record, &vars).await?;
-    register(prepared, lock, &work_dir, &entry).await?;
-    fault::point("create.registered");
     let moment = AgentMoment { host, record: &record };
     for enabled in ctx.registry.enabled() {
         enabled.plugin.agent_state_dir_created(ctx, moment).await?;
@@ -88,7 +86,17 @@ pub(super) async fn build<'e>(
     cancel.check()?;
 
     let step = progress::begin(events, progress::STARTING);
-    let started = relaunch::start(ctx, host, lock, &record, &prepared.command, true).await?;
+    // Both wait for the disk; tmux takes about as long.
+    let durable = async {
+        state_dir::flush(host, lock, &record).await?;
+        register(host, lock, &entry).await?;
+        fault::point("create.registered");
+        Ok::<(), Error>(())
+    };
+    let start = relaunch::start(ctx, host, lock, &record, &prepared.command, true);
+    let (saved, started) = tokio::join!(durable, start);
+    saved?;
+    let started = started?;
     for warning in &started.warnings {
         events.warning(warning.clone());
     }
@@ -258,25 +266,22 @@ fn record(
     record
 }
 
-/// After the record: a registered dir that no record uses is garbage to every gc.
-async fn register(
-    prepared: &Prepared,
-    lock: &HostLock,
-    work_dir: &MadeWorkDir,
-    entry: &JournalEntry,
-) -> Result<()> {
-    if !work_dir.is_generated() {
+/// Registers what the entry tells of in the host's record, which makes it mng's to remove. After the agent's
+/// record: a registered dir that no record uses is garbage to every gc. Idempotent.
+///
+/// # Errors
+/// The host's record cannot be read or written.
+pub(super) async fn register(host: &Host, lock: &HostLock, entry: &JournalEntry) -> Result<()> {
+    if entry.work_dir.is_none() && entry.source_clone.is_none() {
         return Ok(());
     }
-    prepared
-        .host
-        .update_record(lock, |record| {
-            record.generated_work_dirs.push(work_dir.claim.path.clone());
-            if let Some(clone) = &entry.source_clone {
-                sources::remember_in(record, clone);
-            }
-        })
-        .await
+    host.update_record(lock, |record| {
+        record.generated_work_dirs.extend(entry.work_dir.as_ref().map(|claim| claim.path.clone()));
+        if let Some(clone) = &entry.source_clone {
+            sources::remember_in(record, clone);
+        }
+    })
+    .await
 }
 
 async fn provision(

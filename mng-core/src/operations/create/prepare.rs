@@ -177,16 +177,27 @@ async fn fit(
     let is_git_mode = matches!(mode, TransferMode::GitMirror | TransferMode::GitWorktree);
     let branch = &request.transfer.branch;
     let has_to_be_clean = is_git_mode && request.transfer.ensure_clean && !branch.has_explicit_base();
-    // Three questions to git that do not depend on each other.
+    // What was not asked when the source was found; the questions do not depend on each other.
     let (origin, base_commit, ()) = tokio::try_join!(
-        async { git::origin_url(&Git::at(transport, &repo.top_level)?).await },
+        async {
+            match &source.early.origin {
+                Some(origin) => Ok(origin.clone()),
+                None => git::origin_url(&Git::at(transport, &repo.top_level)?).await,
+            }
+        },
         async {
             if !is_git_mode {
                 return Ok(None);
             }
             work_dir::base_commit(&source.host, repo, branch.base()).await.map(Some)
         },
-        async { if has_to_be_clean { work_dir::check_clean(&source.host, repo).await } else { Ok(()) } },
+        async {
+            match &source.early.status {
+                _ if !has_to_be_clean => Ok(()),
+                Some(status) => work_dir::refuse_unclean(&repo.top_level, status),
+                None => work_dir::check_clean(&source.host, repo).await,
+            }
+        },
     )?;
     Ok(Fitted { mode, work_dir, base_commit, origin })
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::journal::{self, JournalEntry};
-use super::sources;
+use super::{build, sources};
 use crate::agents::stop::stop_new_agent;
 use crate::agents::tmux::Tmux;
 use crate::hosts::rescue::Reason;
@@ -162,6 +162,7 @@ async fn settle(
     if host.read_agent(&entry.agent_id).await?.is_some() {
         let sessions = Tmux::on(host).sessions().await?;
         if sessions.iter().any(|session| session.agent_id.as_ref() == Some(&entry.agent_id)) {
+            build::register(host, lock, entry).await?;
             entry.remove(host, lock).await?;
             return Ok(true);
         }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::request::CreateRequest;
+use super::request::{CreateRequest, TransferChoice};
 use super::target;
 use crate::hosts::Host;
-use crate::hosts::git::{self, Git, RepoInfo};
+use crate::hosts::git::{self, Git, RepoInfo, Status, StatusRequest};
 use crate::model::address::SourceAddress;
 use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -29,9 +29,19 @@ pub(super) struct Source {
     pub(super) dir: PathBuf,
     /// The repository around it.
     pub(super) repo: Option<RepoInfo>,
+    /// What was asked of git at the same time, to save a wait.
+    pub(super) early: Early,
     /// The agent that works there, if that is how the source was named.
     pub(super) agent: Option<AgentRecord>,
     pub(super) clone: Option<PendingClone>,
+}
+
+/// Answers of git that a create needs most of the time.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    pub(super) status: Option<Status>,
+    /// URL of the remote `origin`, if there is one.
+    pub(super) origin: Option<Option<String>>,
 }
 
 impl Source {
@@ -111,14 +121,38 @@ pub(super) async fn resolve(
 /// The repository around the working directory.
 async fn here(ctx: &Ctx, request: &CreateRequest) -> Result<Source> {
     let host = ctx.local_host().await?;
-    let Some(repo) = git::inspect(host.transport.as_ref(), &request.cwd).await? else {
+    let transport = host.transport.as_ref();
+    let git = Git::at(transport, &request.cwd)?;
+    // Three questions that do not depend on each other; where there is no repository, one answer counts.
+    let (repo, status, origin) = tokio::join!(
+        git::inspect(transport, &request.cwd),
+        async {
+            match needs_status(request) {
+                true => git::status(&git, StatusRequest::default()).await.ok(),
+                false => None,
+            }
+        },
+        async { git::origin_url(&git).await.ok() },
+    );
+    let Some(repo) = repo? else {
         return Err(Error::hinted(
             ErrorClass::UserInput,
             format!("`{}` is not in a git repository", request.cwd.display()),
             "say where the files are: `--from PATH`, `--from AGENT`, or `--from .` for this directory",
         ));
     };
-    Ok(Source { host, dir: repo.top_level.clone(), repo: Some(repo), agent: None, clone: None })
+    let early = Early { status, origin };
+    Ok(Source { dir: repo.top_level.clone(), repo: Some(repo), early, agent: None, clone: None, host })
+}
+
+/// Whether the source has to be clean, as far as the request alone tells.
+fn needs_status(request: &CreateRequest) -> bool {
+    let options = &request.transfer;
+    let may_use_git = !matches!(
+        options.choice,
+        TransferChoice::Mode(TransferMode::None | TransferMode::Rsync)
+    );
+    may_use_git && options.ensure_clean && options.include_git && !options.branch.has_explicit_base()
 }
 
 /// Looks at a directory that was named.
@@ -129,7 +163,7 @@ async fn look(host: Host, dir: &Path, agent: Option<AgentRecord>) -> Result<Sour
         return Err(no_directory(&dir, agent.as_ref()));
     }
     let repo = git::inspect(host.transport.as_ref(), &dir).await?;
-    Ok(Source { host, dir, repo, agent, clone: None })
+    Ok(Source { host, dir, repo, early: Early::default(), agent, clone: None })
 }
 
 fn canonical(dir: &Path, agent: Option<&AgentRecord>) -> Result<PathBuf> {
@@ -193,6 +227,7 @@ async fn clone(
         Ok(repo) => Ok(Source {
             dir: staged.clone(),
             repo: Some(repo),
+            early: Early::default(),
             agent: None,
             clone: Some(PendingClone { staged, place }),
             host,

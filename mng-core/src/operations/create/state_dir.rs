@@ -12,7 +12,8 @@ use crate::storage::fault;
 /// Event streams that exist from the start, so that followers can attach before the first event.
 const STREAMS: [&str; 2] = ["events/services/events.jsonl", "events/requests/events.jsonl"];
 
-/// Makes the state dir of a new agent, with its record, its environment and the CREATE activity.
+/// Makes the state dir of a new agent, with its record, its environment and the CREATE activity. None of it
+/// waits for the disk: see [`flush`].
 ///
 /// # Errors
 /// The state dir cannot be written; what was written of it is the journal entry's to remove.
@@ -29,7 +30,7 @@ pub(super) async fn make(
     if transport.stat(&staging).await?.is_some() {
         transport.remove_tree(&staging).await?;
     }
-    transport.write(&staging.join("data.json"), &record_bytes(record)?, 0o600).await?;
+    transport.write_volatile(&staging.join("data.json"), &record_bytes(record)?, 0o600).await?;
     fault::point("create.record_staged");
     transport.write_volatile(&staging.join("env"), env.render().as_bytes(), 0o600).await?;
     let activity = serde_json::json!({
@@ -51,4 +52,12 @@ pub(super) async fn make(
     transport.rename(&staging, &host.layout.agent(&record.id)).await?;
     fault::point("create.record");
     Ok(())
+}
+
+/// Waits until the record is safe on disk. Apart from [`make`], so that it can happen while tmux starts.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) async fn flush(host: &Host, lock: &HostLock, record: &AgentRecord) -> Result<()> {
+    host.write_agent(lock, record).await
 }
