@@ -48,6 +48,7 @@ impl Transport for LocalTransport {
         let started = Instant::now();
         let title = request.title();
         let mut child = spawn(&request)?;
+        let group = Group::of(&child);
         let stdin = child.stdin.take();
         let input = request.stdin.unwrap_or_default();
         let feed = async move {
@@ -68,10 +69,11 @@ impl Transport for LocalTransport {
         let output = match finished {
             Ok(status) => {
                 let status = status.map_err(|error| Error::io(format!("wait for `{title}`"), error))?;
+                group.keep();
                 ExecOutput { code: status.code(), ..ExecOutput::default() }
             }
             Err(_) => {
-                kill_group(&child);
+                drop(group);
                 let _ = child.wait().await;
                 ExecOutput { is_timed_out: true, ..ExecOutput::default() }
             }
@@ -212,9 +214,27 @@ fn spawn(request: &ExecRequest) -> Result<Child> {
     command.spawn().map_err(|source| TransportError::NotStarted { program: program.clone(), source }.into())
 }
 
-fn kill_group(child: &Child) {
-    if let Some(pid) = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
-        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+/// The process group of a running command. It is killed when the deadline passes, and when nobody waits for
+/// the command any more: what a shell had started would go on without it.
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())))
+    }
+
+    /// The command has ended by itself. What it left behind on purpose stays, and its number may soon be
+    /// another group's.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -279,6 +299,29 @@ mod tests {
         let output = block(LocalTransport.exec(request)).unwrap();
         assert!(output.is_timed_out);
         assert_eq!(output.code, None);
+    }
+
+    #[test]
+    fn who_stops_waiting_ends_the_whole_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid_file = dir.path().join("pid").display().to_string();
+        block(async {
+            let request = ExecRequest::sh("sleep 60 & echo $! > \"$1\"; wait", [pid_file.clone()]).timeout(None);
+            let run = tokio::time::timeout(Duration::from_millis(500), LocalTransport.exec(request));
+            assert!(run.await.is_err());
+        });
+        let pid: i32 = fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        let is_there = || {
+            // A killed process whose parent is gone may be seen until init has reaped it.
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+            rustix::process::test_kill_process(pid).is_ok() && !stat.contains(") Z ")
+        };
+        while is_there() {
+            assert!(Instant::now() < end, "the child outlived its shell");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
