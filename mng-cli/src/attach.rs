@@ -1,6 +1,5 @@
 //! Putting the person's terminal onto an agent: the last thing a command does, because it becomes tmux.
 
-use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use mng_core::operations::connect::attach_plan;
@@ -8,11 +7,10 @@ use mng_core::operations::resolve::ResolvedAgent;
 use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 
-use crate::exit::CliResult;
+use crate::exit::{CliResult, ExitCode};
 use crate::ui::Ui;
 
-/// Replaces this process by the agent's terminal, or by `command` (else the setting `connect_command`).
-/// Returns only if that fails.
+/// Has this process end as the agent's terminal, or as `command` (else the setting `connect_command`).
 ///
 /// # Errors
 /// There is no terminal here, it is inside tmux, the agent does not run, or tmux is missing.
@@ -34,11 +32,11 @@ pub(crate) async fn attach(
     let Some((program, args)) = plan.argv.split_first() else {
         return Err(Error::plain(ErrorClass::UserInput, "the connect command is empty"));
     };
-    ui.status(None);
     let mut child = Command::new(program);
     child.args(args).envs(&plan.env);
     for name in &plan.unset {
         child.env_remove(name);
     }
-    Err(Error::io(format!("run `{program}`"), child.exec()))
+    ui.end_as(child);
+    Ok(ExitCode::SUCCESS)
 }

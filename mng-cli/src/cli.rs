@@ -29,6 +29,8 @@ pub(crate) struct CommandSpec {
     pub(crate) run: Run,
     /// Changes what stands in for options that were not typed (`create`: the templates).
     pub(crate) adjust: Option<Adjust>,
+    /// The command whose pre-command scripts it runs, if it is that one in another guise.
+    pub(crate) acts_as: Option<&'static str>,
 }
 
 /// Gets what the settings say, the command and what was typed; hands back what stands in for the rest. It may
@@ -74,6 +76,7 @@ impl CommandSpec {
             args,
             run,
             adjust: None,
+            acts_as: None,
         }
     }
 
@@ -119,6 +122,12 @@ impl CommandSpec {
     /// Lets a function change what stands in for options that were not typed.
     const fn adjusted_by(mut self, adjust: Adjust) -> Self {
         self.adjust = Some(adjust);
+        self
+    }
+
+    /// Runs the pre-command scripts of that command instead of its own.
+    const fn acting_as(mut self, command: &'static str) -> Self {
+        self.acts_as = Some(command);
         self
     }
 
@@ -212,6 +221,7 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("Choose many agents, and destroy or stop them"),
     waits!("clone", [], commands::clone::CloneArgs, commands::clone::run)
         .adjusted_by(commands::create::adjust_delegate)
+        .acting_as("create")
         .about("Make an agent that goes on from where another one is"),
     bare!("completion", [], commands::completion::CompletionArgs, commands::completion::run)
         .about("Print the script that completes mng in a shell"),
@@ -249,6 +259,7 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("Send a text to agents, as if it was typed"),
     waits!("migrate", [], commands::migrate::MigrateArgs, commands::migrate::run)
         .adjusted_by(commands::create::adjust_delegate)
+        .acting_as("create")
         .about("Move an agent: clone it, then destroy the source"),
     bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates()
         .about("List, switch and add plugins"),

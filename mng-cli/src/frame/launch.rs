@@ -223,12 +223,15 @@ impl Frame<'_> {
         match spec.run {
             Run::Bare(run) => run(self.ui, invocation, &matches),
             Run::Waits(run) => {
-                scripts::run(ctx, &located.key())?;
                 let key = located.key();
-                runtime::wait(
+                scripts::run(ctx, spec.acts_as.unwrap_or(&key))?;
+                let code = runtime::wait(
                     &ctx.cancel,
                     runtime::with_hooks(ctx, &key, innermost(&matches), run(self.ui, ctx, &matches)),
-                )
+                )?;
+                // Last of all: this process becomes another program, so the hooks have to be through.
+                self.ui.become_other()?;
+                Ok(code)
             }
         }
     }

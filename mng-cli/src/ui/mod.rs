@@ -45,6 +45,8 @@ pub(crate) struct Ui {
     has_result: bool,
     /// Nobody reads stdout any more.
     is_stdout_gone: bool,
+    /// The program that this process becomes when the command is through.
+    other: Option<std::process::Command>,
 }
 
 impl Ui {
@@ -70,6 +72,7 @@ impl Ui {
             is_headless: false,
             has_result: false,
             is_stdout_gone: false,
+            other: None,
         }
     }
 
@@ -165,6 +168,23 @@ impl Ui {
 
     pub(crate) fn is_stdout_gone(&self) -> bool {
         self.is_stdout_gone
+    }
+
+    /// Has this process become another program once the command and the hooks after it are through.
+    pub(crate) fn end_as(&mut self, program: std::process::Command) {
+        self.other = Some(program);
+    }
+
+    /// Becomes the program of [`Ui::end_as`], if there is one.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn become_other(&mut self) -> Result<(), Error> {
+        use std::os::unix::process::CommandExt as _;
+        let Some(mut program) = self.other.take() else { return Ok(()) };
+        self.status(None);
+        let name = program.get_program().to_string_lossy().into_owned();
+        Err(Error::io(format!("run `{name}`"), program.exec()))
     }
 
     // ---- results

@@ -3,6 +3,7 @@
 //! read from `-z` output as bytes.
 
 mod error;
+mod glance;
 mod head;
 mod merged;
 mod refs;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::GitError;
+pub use glance::{Glance, glance};
 pub(crate) use head::git_dir_of;
 pub use head::{Head, head};
 pub(crate) use merged::identity;

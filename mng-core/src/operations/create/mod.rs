@@ -82,6 +82,7 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
         }
     }
     let prepared = prepare::prepare(ctx, request, events, cancel).await?;
+    target::tag(ctx, &prepared.host, &prepared.request.host.tags).await?;
     let Built { record, entry, step } = make(ctx, &prepared, events, cancel).await?;
     let finish = Finish {
         host: &prepared.host,

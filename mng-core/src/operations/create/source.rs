@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::request::{CreateRequest, TransferChoice};
 use super::target;
 use crate::hosts::Host;
-use crate::hosts::git::{self, Git, RepoInfo, Status, StatusRequest};
+use crate::hosts::git::{self, Git, RepoInfo, Status};
 use crate::model::address::SourceAddress;
 use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -29,14 +29,14 @@ pub(super) struct Source {
     pub(super) dir: PathBuf,
     /// The repository around it.
     pub(super) repo: Option<RepoInfo>,
-    /// What was asked of git at the same time, to save a wait.
+    /// What was seen on the way.
     pub(super) early: Early,
     /// The agent that works there, if that is how the source was named.
     pub(super) agent: Option<AgentRecord>,
     pub(super) clone: Option<PendingClone>,
 }
 
-/// Answers of git that a create needs most of the time.
+/// What a create needs most of the time, where it is known already.
 #[derive(Debug, Default)]
 pub(super) struct Early {
     pub(super) status: Option<Status>,
@@ -122,27 +122,22 @@ pub(super) async fn resolve(
 async fn here(ctx: &Ctx, request: &CreateRequest) -> Result<Source> {
     let host = ctx.local_host().await?;
     let transport = host.transport.as_ref();
-    let git = Git::at(transport, &request.cwd)?;
-    // Three questions that do not depend on each other; where there is no repository, one answer counts.
-    let (repo, status, origin) = tokio::join!(
-        git::inspect(transport, &request.cwd),
-        async {
-            match needs_status(request) {
-                true => git::status(&git, StatusRequest::default()).await.ok(),
-                false => None,
-            }
-        },
-        async { git::origin_url(&git).await.ok() },
-    );
-    let Some(repo) = repo? else {
+    if needs_status(request)
+        && let Some(seen) = git::glance(transport, &request.cwd).await?
+    {
+        let early = Early { status: Some(seen.status), origin: seen.has_no_remote.then_some(None) };
+        let dir = seen.repo.top_level.clone();
+        return Ok(Source { host, dir, repo: Some(seen.repo), early, agent: None, clone: None });
+    }
+    let Some(repo) = git::inspect(transport, &request.cwd).await? else {
         return Err(Error::hinted(
             ErrorClass::UserInput,
             format!("`{}` is not in a git repository", request.cwd.display()),
             "say where the files are: `--from PATH`, `--from AGENT`, or `--from .` for this directory",
         ));
     };
-    let early = Early { status, origin };
-    Ok(Source { dir: repo.top_level.clone(), repo: Some(repo), early, agent: None, clone: None, host })
+    let (dir, early) = (repo.top_level.clone(), Early::default());
+    Ok(Source { host, dir, repo: Some(repo), early, agent: None, clone: None })
 }
 
 /// Whether the source has to be clean, as far as the request alone tells.

@@ -1,5 +1,7 @@
 //! The host that a new agent goes to, and the host that its files are on.
 
+use std::collections::BTreeMap;
+
 use super::request::CreateRequest;
 use crate::hosts::Host;
 use crate::model::address::{HostAddress, LOCAL_PROVIDER};
@@ -56,6 +58,19 @@ fn refuse_new_host(ctx: &Ctx, request: &CreateRequest) -> Error {
     let host = address.host.as_ref().map_or_else(|| "new".to_owned(), ToString::to_string);
     let what = if provider.capabilities().hosts { "making hosts with this mng" } else { "making hosts" };
     ProviderError::Unsupported { provider: name.clone(), host, what }.into()
+}
+
+/// Adds tags to a host that exists; those that it has stay.
+///
+/// # Errors
+/// Its provider cannot change tags.
+pub(super) async fn tag(ctx: &Ctx, host: &Host, tags: &BTreeMap<String, String>) -> Result<()> {
+    if tags.is_empty() {
+        return Ok(());
+    }
+    let mut all = host.info.tags.clone();
+    all.extend(tags.clone());
+    ctx.provider(&host.info.provider)?.set_tags(&host.info, all).await
 }
 
 /// Opens a host that exists, starting it if it is offline and that is allowed.
