@@ -306,7 +306,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pid_file = dir.path().join("pid").display().to_string();
         block(async {
-            let request = ExecRequest::sh("sleep 60 & echo $! > \"$1\"; wait", [pid_file.clone()]).timeout(None);
+            let request =
+                ExecRequest::sh("sleep 60 & echo $! > \"$1\"; wait", [pid_file.clone()]).timeout(None);
             let run = tokio::time::timeout(Duration::from_millis(500), LocalTransport.exec(request));
             assert!(run.await.is_err());
         });

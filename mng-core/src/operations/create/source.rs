@@ -143,10 +143,8 @@ async fn here(ctx: &Ctx, request: &CreateRequest) -> Result<Source> {
 /// Whether the source has to be clean, as far as the request alone tells.
 fn needs_status(request: &CreateRequest) -> bool {
     let options = &request.transfer;
-    let may_use_git = !matches!(
-        options.choice,
-        TransferChoice::Mode(TransferMode::None | TransferMode::Rsync)
-    );
+    let may_use_git =
+        !matches!(options.choice, TransferChoice::Mode(TransferMode::None | TransferMode::Rsync));
     may_use_git && options.ensure_clean && options.include_git && !options.branch.has_explicit_base()
 }
 
