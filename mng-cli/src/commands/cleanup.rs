@@ -217,7 +217,8 @@ impl Render for CleanupReport {
         }
         if self.destroyed_count > 0 {
             out.line(format_args!("Successfully destroyed {} agent(s)", self.destroyed_count))?;
-            out.note(format_args!("to bring one back: mng undo NAME"));
+            let last = self.destroyed_agents.last().map_or("NAME", String::as_str);
+            out.note(format_args!("to bring it back: mng undo {last}"));
         }
         if self.stopped_count > 0 {
             out.line(format_args!("Successfully stopped {} agent(s)", self.stopped_count))?;

@@ -190,9 +190,9 @@ async fn ask(
         ));
     }
     let seen = prospects(ctx, &agents, options).await;
-    let refused = seen.iter().filter(|seen| seen.needs_force);
-    let refused: Vec<Failure> = refused.map(|seen| refusal(&seen.agent, seen.state)).collect();
-    let going: Vec<Prospect> = seen.into_iter().filter(|seen| !seen.needs_force).collect();
+    let (staying, going): (Vec<Prospect>, Vec<Prospect>) =
+        seen.into_iter().partition(|seen| seen.needs_force);
+    let refused: Vec<Failure> = staying.iter().map(|seen| refusal(&seen.agent, seen.state)).collect();
     if going.is_empty() {
         return Ok((Vec::new(), refused));
     }
@@ -203,8 +203,11 @@ async fn ask(
             console.line(&line);
         }
     }
-    for failure in &refused {
-        console.line(&format!("Not among them: {}", failure.message));
+    for seen in &staying {
+        console.line(&format!(
+            "  {} stays: it is {}, and only `--force` destroys it",
+            seen.agent.record.name, seen.state
+        ));
     }
     console.line(&undo_promise(ctx, &going));
     if !ui.confirm("Are you sure you want to continue?", "--force").await? {

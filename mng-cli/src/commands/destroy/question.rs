@@ -26,13 +26,13 @@ pub(in crate::commands) fn describe(prospect: &Prospect) -> Vec<String> {
         say(format!("{} on no branch:", count(stake.commits, "commit that is", "commits that are")));
         stake.newest_commits.iter().for_each(|commit| say(format!("  {commit}")));
     }
-    match (stake.changed_files, stake.untracked_files) {
-        (0, 0) => {}
-        (changed, 0) => say(format!("{}, not committed", count(changed, "changed file", "changed files"))),
-        (0, untracked) => say(count(untracked, "untracked file", "untracked files")),
-        (changed, untracked) => {
-            say(format!("{changed} changed and {untracked} untracked files, not committed"))
-        }
+    let changed = Some(stake.changed_files).filter(|files| *files > 0);
+    let changed = changed.map(|files| count(files, "changed file", "changed files"));
+    let untracked = Some(stake.untracked_files).filter(|files| *files > 0);
+    let untracked = untracked.map(|files| count(files, "untracked file", "untracked files"));
+    let files: Vec<String> = changed.into_iter().chain(untracked).collect();
+    if !files.is_empty() {
+        say(format!("{}, not committed", files.join(" and ")));
     }
     if !stake.lost.is_empty() {
         say(format!("ignored files that are too big to keep: {}", lost(&stake.lost)));
@@ -66,4 +66,23 @@ pub(super) fn lost(items: &[LostItem]) -> String {
         names.push(format!("{} more", items.len() - SHOWN));
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_words_agree() {
+        assert_eq!(count(1, "changed file", "changed files"), "1 changed file");
+        assert_eq!(count(2, "changed file", "changed files"), "2 changed files");
+    }
+
+    #[test]
+    fn many_lost_files_are_counted() {
+        let item = |n: u64| LostItem { path: format!("big{n}/").into(), bytes: n << 20 };
+        assert_eq!(lost(&[item(40)]), "big40/ (40.0 MB)");
+        let many: Vec<LostItem> = (40..47).map(item).collect();
+        assert!(lost(&many).ends_with("big44/ (44.0 MB), 2 more"), "{}", lost(&many));
+    }
 }

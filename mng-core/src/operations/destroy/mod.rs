@@ -100,7 +100,7 @@ pub struct DestroyedAgent {
 }
 
 impl DestroyedAgent {
-    fn new(host: &Host, record: &AgentRecord, retired: Retired) -> Self {
+    fn new(host: &Host, record: &AgentRecord, retired: Retired, options: DestroyOptions) -> Self {
         let mut notes: Vec<String> = retired.note.into_iter().collect();
         let work_dir = match &retired.work_dir {
             WorkDirFate::Removed => "removed",
@@ -114,7 +114,12 @@ impl DestroyedAgent {
         };
         let (branch, is_branch_deleted) = match retired.branch {
             BranchFate::None => (None, false),
-            BranchFate::Kept { branch } => (Some(branch), false),
+            BranchFate::Kept { branch } => {
+                if options.remove_branch {
+                    notes.push(format!("the branch {branch} stays, because its work dir does"));
+                }
+                (Some(branch), false)
+            }
             BranchFate::Deleted { branch } => (Some(branch), true),
             BranchFate::Refused { branch, why } => {
                 notes.push(format!("the branch {branch} stays: {why}"));

@@ -95,7 +95,7 @@ impl Work<'_> {
                 tracing::warn!(plugin = enabled.descriptor.name, %error, "hook after a destroy failed");
             }
         }
-        Ok(Ok(DestroyedAgent::new(self.host, &record, retired)))
+        Ok(Ok(DestroyedAgent::new(self.host, &record, retired, self.options)))
     }
 
     /// What is begun is finished, nothing new begins. A hang-up is no reason: an agent that destroys itself

@@ -158,6 +158,7 @@ fn a_kept_work_dir_is_no_longer_ours() {
     let report = world.destroy(&[&a1], DestroyOptions { keep_work_dirs: true, ..WITH_BRANCH });
     assert_eq!((report.agents[0].work_dir, report.exit_code), ("kept", 0));
     assert!(!report.agents[0].is_branch_deleted, "it is checked out there");
+    assert_eq!(report.agents[0].notes, ["the branch mng/a1 stays, because its work dir does"]);
     assert!(world.work_dir("a1").exists());
     assert_eq!(world.registered(), Vec::<PathBuf>::new());
 }
