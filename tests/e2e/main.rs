@@ -23,6 +23,7 @@ mod killed;
 mod label;
 mod layers;
 mod list;
+mod list_errors;
 mod message;
 mod output;
 mod parallel;

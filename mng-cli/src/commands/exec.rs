@@ -297,3 +297,118 @@ fn verdict(ran: &Ran, timeout: Option<Duration>) -> Result<String, String> {
 fn not_run(failed: &NotRun) -> String {
     format!("Command failed on agent {}: {}", failed.agent, failed.error)
 }
+
+#[cfg(test)]
+mod tests {
+    use mng_core::operations::exec::Captured;
+
+    use super::*;
+    use crate::ui::Format;
+    use crate::ui::testing::ui;
+
+    fn ran(agent: &str, code: Option<i32>) -> Outcome {
+        Outcome::Ran(Ran {
+            agent: agent.into(),
+            stdout: Captured(b"out\n".to_vec()),
+            stderr: Captured(b"err\n".to_vec()),
+            success: code == Some(0),
+            exit_code: code,
+            timed_out: code.is_none(),
+        })
+    }
+
+    /// What is printed when these things come from agents of these names.
+    fn shown(format: Format, is_streaming: bool, names: &[&str], progress: Vec<Progress>) -> String {
+        let (mut ui, screen) = ui();
+        ui.set_format(format);
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let open = vec![Vec::new(); names.len()];
+        let timeout = Some(Duration::from_millis(1500));
+        let mut shown = Shown { ui: &mut ui, names, is_streaming, is_aborting: false, timeout, open };
+        let (sender, receiver) = unbounded_channel();
+        progress.into_iter().for_each(|progress| sender.send(progress).unwrap());
+        drop(sender);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(shown.drain(receiver)).unwrap();
+        screen.both()
+    }
+
+    fn outcomes() -> Vec<Progress> {
+        let lost = NotRun { agent: "c".into(), error: "the work dir of agent `c` is gone: `/w`".into() };
+        let outcomes = [ran("a", Some(0)), ran("b", Some(3)), Outcome::NotRun(lost), ran("d", None)];
+        outcomes.into_iter().enumerate().map(|(index, outcome)| Progress::Done { index, outcome }).collect()
+    }
+
+    #[test]
+    fn blocks_for_several_and_bare_output_for_one() {
+        let names = ["a", "b", "c", "d"];
+        insta::assert_snapshot!(shown(Format::Human, false, &names, outcomes()), @r"
+        ---- stdout
+        --- a ---
+        out
+        --- b ---
+        out
+        --- c ---
+        --- d ---
+        out
+        ---- stderr
+        err
+        Command succeeded on agent a
+        err
+        ERROR: Command failed on agent b (exit code 3)
+        ERROR: Command failed on agent c: the work dir of agent `c` is gone: `/w`
+        err
+        ERROR: Command timed out on agent d after 1.5 s and was killed
+        ");
+        let one = vec![Progress::Done { index: 0, outcome: ran("a", Some(0)) }];
+        insta::assert_snapshot!(shown(Format::Human, false, &["a"], one), @r"
+        ---- stdout
+        out
+        ---- stderr
+        err
+        Command succeeded on agent a
+        ");
+    }
+
+    #[test]
+    fn lines_of_json_and_of_a_template() {
+        let names = ["a", "b", "c", "d"];
+        insta::assert_snapshot!(shown(Format::Jsonl, false, &names, outcomes()), @r#"
+        ---- stdout
+        {"event":"exec_result","agent":"a","stdout":"out","stderr":"err","success":true,"exit_code":0,"timed_out":false}
+        {"event":"exec_result","agent":"b","stdout":"out","stderr":"err","success":false,"exit_code":3,"timed_out":false}
+        {"event":"exec_error","agent":"c","error":"the work dir of agent `c` is gone: `/w`"}
+        {"event":"exec_result","agent":"d","stdout":"out","stderr":"err","success":false,"exit_code":null,"timed_out":true}
+        ---- stderr
+        "#);
+        let fields = mng_core::model::fields::PlainFields(&["agent", "success", "exit_code"]);
+        let template = Format::parse("{agent} {success} {exit_code}", "exec", Some(&fields)).unwrap();
+        insta::assert_snapshot!(shown(template, false, &names, outcomes()), @r"
+        ---- stdout
+        a true 0
+        b false 3
+        d false 
+        ---- stderr
+        ERROR: Command failed on agent c: the work dir of agent `c` is gone: `/w`
+        ");
+    }
+
+    #[test]
+    fn whole_lines_of_a_stream_say_whose_they_are() {
+        let piece = |index, text: &str| Progress::Output { index, chunk: Chunk::Stdout(text.into()) };
+        let mut progress = vec![piece(0, "on"), piece(1, "two\nthr"), piece(0, "e\n"), piece(1, "ee")];
+        for (index, agent) in ["a", "b"].into_iter().enumerate() {
+            let silent = Ran { agent: agent.into(), success: true, exit_code: Some(0), ..Ran::default() };
+            progress.push(Progress::Done { index, outcome: Outcome::Ran(silent) });
+        }
+        insta::assert_snapshot!(shown(Format::Human, true, &["a", "b"], progress), @r"
+        ---- stdout
+        b: two
+        a: one
+        b: three
+        ---- stderr
+        Command succeeded on agent a
+        Command succeeded on agent b
+        ");
+    }
+}

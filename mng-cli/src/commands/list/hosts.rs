@@ -31,7 +31,7 @@ impl FieldSet for HostFields {
 
 /// All hosts. Field names are the JSON contract.
 #[derive(Serialize)]
-struct Hosts {
+pub(super) struct Hosts {
     hosts: Vec<Value>,
     errors: Vec<Value>,
 }
@@ -52,7 +52,7 @@ pub(super) async fn run(ui: &mut Ui, ctx: &Ctx, view: &View) -> CliResult {
 }
 
 impl Hosts {
-    fn of(listing: &Listing) -> Self {
+    pub(super) fn of(listing: &Listing) -> Self {
         let agents_of = |host: &HostView| -> Vec<Value> {
             let agents = listing.agents.iter().filter(|agent| agent.host.id == host.id);
             agents.map(|agent| json!({ "id": agent.record.id, "name": agent.record.name })).collect()

@@ -350,3 +350,28 @@ fn the_catalogue() {
     let row = to_json(&schema::Schema::of_agents())["schema"][0].clone();
     insta::assert_snapshot!(row, @r#"{"key":"resource_type","type":"string","nullable":false,"description":"always `agent`","contexts":"cel, template","section":"Agent fields"}"#);
 }
+
+#[test]
+fn the_view_of_hosts() {
+    let part = part();
+    let listing = mng_core::operations::list::Listing {
+        hosts: part.hosts,
+        agents: part.agents,
+        ..mng_core::operations::list::Listing::default()
+    };
+    let hosts = hosts::Hosts::of(&listing);
+    insta::assert_snapshot!(crate::ui::testing::rendered(&hosts), @r"
+    ---- stdout
+    NAME       ID                                     PROVIDER  STATE    LABELS  AGENTS
+    localhost  host-00000000000000000000000000000001  local     RUNNING  tier=a  fix-auth, a
+    gpu        host-00000000000000000000000000000002  docker    RUNNING  tier=a  tests
+    ---- stderr
+    ");
+    insta::assert_snapshot!(to_json(&hosts), @r#"{"hosts":[{"id":"host-00000000000000000000000000000001","name":"localhost","provider":"local","state":"RUNNING","labels":{"tier":"a"},"agents":[{"id":"agent-00000000000000000000000000000002","name":"fix-auth"},{"id":"agent-00000000000000000000000000000001","name":"a"}],"resource":null,"uptime_seconds":3600.0},{"id":"host-00000000000000000000000000000002","name":"gpu","provider":"docker","state":"RUNNING","labels":{"tier":"a"},"agents":[{"id":"agent-00000000000000000000000000000003","name":"tests"}],"resource":null,"uptime_seconds":3600.0}],"errors":[]}"#);
+    let empty = hosts::Hosts::of(&mng_core::operations::list::Listing::default());
+    insta::assert_snapshot!(crate::ui::testing::rendered(&empty), @r"
+    ---- stdout
+    No hosts found
+    ---- stderr
+    ");
+}
