@@ -8,6 +8,7 @@ use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
 
 use mng_core::settings::{EnvSnapshot, Locations};
+use mng_core::{Error, ErrorClass};
 
 /// Where reports can be sent.
 const ISSUES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/issues");
@@ -21,6 +22,11 @@ pub(crate) fn install(env: &EnvSnapshot) {
         // A closed stderr changes nothing any more.
         let _ = std::io::stderr().write_all(message.as_bytes());
     }));
+}
+
+/// The error that scripts see.
+pub(crate) fn error() -> Error {
+    Error::hinted(ErrorClass::Mng, "mng failed in a way it should not", format!("report it at {ISSUES}"))
 }
 
 fn say(env: &EnvSnapshot, info: &PanicHookInfo<'_>) -> String {

@@ -182,7 +182,11 @@ pub(crate) fn run(ui: &mut Ui, invocation: &Invocation, args: ConfigArgs) -> Cli
         ConfigCommand::List(_) => ui.use_template_fields(&PlainFields(&["key", "value"]))?,
         _ => ui.refuse_template("config")?,
     }
-    let known = invocation.known_with_parameters()?;
+    let is_reading = matches!(
+        &args.command,
+        ConfigCommand::List(_) | ConfigCommand::Schema(_) | ConfigCommand::Get(_) | ConfigCommand::Path(_)
+    );
+    let known = if is_reading { invocation.known()? } else { invocation.known_with_parameters()? };
     let editor = Editor::new(LoadRequest {
         locations: &invocation.locations,
         env: &invocation.env,

@@ -1,6 +1,7 @@
 //! `main`: from the process's words to its exit code.
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use clap::{ArgMatches, Command, FromArgMatches};
 use mng_core::Error;
@@ -29,12 +30,15 @@ pub(crate) fn main() -> ExitCode {
     crate::crash::install(&env);
     let mut ui = Ui::on_process(env.clone());
     let mut frame = Frame { ui: &mut ui, env, usage: None };
-    match frame.run(CommandLine::new(words)) {
-        Ok(code) => code,
-        Err(error) => {
+    // What a panic left behind in these is only read for the last words.
+    match catch_unwind(AssertUnwindSafe(|| frame.run(CommandLine::new(words)))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
             let usage = frame.usage.take();
             report::report(&mut ui, &error, usage.as_deref())
         }
+        // The hook has told the person already.
+        Err(_) => report::report_to_scripts(&mut ui, &crate::crash::error()),
     }
 }
 
@@ -109,6 +113,13 @@ impl Frame<'_> {
             return self.command(&line, &Target::Plugin(Box::new(def)));
         }
         if let Some(path) = external::find(&self.env, &word) {
+            if !line.leading.is_empty() {
+                return Err(Error::hinted(
+                    mng_core::ErrorClass::Usage,
+                    format!("`mng-{word}` reads its own options, so none can stand before its name"),
+                    format!("mng {word} OPTIONS"),
+                ));
+            }
             return Err(external::exec(&loaded?.ctx, &word, &path, &line.words[1..]));
         }
         if let Some(spec) = default_command(&invocation)? {

@@ -112,12 +112,20 @@ impl Invocation {
                 .any(|file| file.exists())
     }
 
-    /// What settings may name, options of commands included: for changing settings.
+    /// What settings may name.
     ///
     /// # Errors
     /// Two linked plugins have the same name.
+    pub(crate) fn known(&self) -> Result<KnownNames, Error> {
+        Ok(Linked::collect()?.known_names(cli::settings_keys()))
+    }
+
+    /// As [`Invocation::known`], with the options of every command: for changing settings.
+    ///
+    /// # Errors
+    /// As [`Invocation::known`].
     pub(crate) fn known_with_parameters(&self) -> Result<KnownNames, Error> {
-        let mut known = Linked::collect()?.known_names(cli::settings_keys());
+        let mut known = self.known()?;
         known.parameters = cli::settings_parameters();
         Ok(known)
     }

@@ -20,6 +20,8 @@ impl CommandLine {
     pub(crate) fn new(mut words: Vec<OsString>) -> Self {
         let at = first_foreign(&words).unwrap_or(words.len());
         let rest = words.split_off(at);
+        // What ends the options here must not end those of the command.
+        words.retain(|word| word != "--");
         Self { leading: words, words: rest }
     }
 

@@ -13,8 +13,13 @@ pub(crate) fn report(ui: &mut Ui, error: &Error, usage: Option<&str>) -> ExitCod
         // Whoever read us has had enough: `mng list | head -1` is no failure.
         return ExitCode::SUCCESS;
     }
-    let code = error.exit_code();
     say(ui, error, usage);
+    report_to_scripts(ui, error)
+}
+
+/// The error object of the machine formats alone.
+pub(crate) fn report_to_scripts(ui: &mut Ui, error: &Error) -> ExitCode {
+    let code = error.exit_code();
     // A closed stdout must not hide the exit code.
     let _ = if ui.is_jsonl() {
         ui.event("error", &error_object(error))

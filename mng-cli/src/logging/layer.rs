@@ -6,6 +6,7 @@ use std::time::Instant;
 use mng_core::model::ids::random_hex;
 use mng_core::model::time::Time;
 use mng_core::settings::LogLevel;
+use mng_core::transports::{EXEC_ENV, EXEC_OUTPUT};
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -26,6 +27,8 @@ pub(super) struct Rules {
     pub(super) console_level: LogLevel,
     pub(super) file_level: LogLevel,
     pub(super) is_logging_commands: bool,
+    pub(super) is_logging_command_output: bool,
+    pub(super) is_logging_env_vars: bool,
     pub(super) event_type: String,
     pub(super) event_source: String,
     pub(super) command: String,
@@ -134,7 +137,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        is_ours(metadata) && (metadata.is_span() || self.rules.wants(level_of(metadata)))
+        let is_allowed = match metadata.target() {
+            EXEC_OUTPUT => self.rules.is_logging_command_output,
+            EXEC_ENV => self.rules.is_logging_env_vars,
+            _ => is_ours(metadata),
+        };
+        is_allowed && (metadata.is_span() || self.rules.wants(level_of(metadata)))
     }
 
     fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
@@ -261,6 +269,8 @@ mod tests {
             console_level,
             file_level,
             is_logging_commands: false,
+            is_logging_command_output: false,
+            is_logging_env_vars: true,
             event_type: "mng".into(),
             event_source: "logs/mng".into(),
             command: "list".into(),
@@ -273,6 +283,8 @@ mod tests {
             tracing::warn!(agent = "a", "went on");
             tracing::debug!(command = "git status", "exec");
             tracing::info!(target: "hyper", "noise");
+            tracing::debug!(target: EXEC_OUTPUT, "not asked for");
+            tracing::debug!(target: EXEC_ENV, "asked for");
         });
         let text = std::fs::read_to_string(path).unwrap_or_default();
         (screen.stderr(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
@@ -286,7 +298,7 @@ mod tests {
         WARNING: went on agent=a host=gpu
         ");
         let messages: Vec<&str> = file.iter().map(|line| line["message"].as_str().unwrap()).collect();
-        assert_eq!(messages, ["host begins", "looked", "layer 1", "went on"]);
+        assert_eq!(messages, ["host begins", "looked", "layer 1", "went on", "asked for"]);
         assert_eq!(file[1]["extra"], json!({"count": 3, "host": "gpu"}));
         assert_eq!(file[2]["level"], "BUILD");
         let keys: Vec<&str> = file[0].as_object().unwrap().keys().take(8).map(String::as_str).collect();

@@ -46,6 +46,12 @@ pub(crate) fn start(console: &Console, ctx: &Ctx, common: &CommonArgs, command: 
         console_level,
         file_level,
         is_logging_commands: flag(common.log_commands, common.no_log_commands, logging.is_logging_commands),
+        is_logging_command_output: flag(
+            common.log_command_output,
+            common.no_log_command_output,
+            logging.is_logging_command_output,
+        ),
+        is_logging_env_vars: flag(common.log_env_vars, common.no_log_env_vars, logging.is_logging_env_vars),
         event_type: logging.event_type.clone(),
         event_source: logging.event_source.clone(),
         command: command.to_owned(),

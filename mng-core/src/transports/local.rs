@@ -36,8 +36,11 @@ impl Transport for LocalTransport {
             Chunk::Stdout(bytes) => stdout.extend(bytes),
             Chunk::Stderr(bytes) => stderr.extend(bytes),
         };
+        let title = request.title();
         let output = self.exec_streaming(request, &mut collect).await?;
-        Ok(ExecOutput { stdout, stderr, ..output })
+        let output = ExecOutput { stdout, stderr, ..output };
+        output.log(&title);
+        Ok(output)
     }
 
     async fn exec_streaming(
@@ -47,6 +50,7 @@ impl Transport for LocalTransport {
     ) -> Result<ExecOutput> {
         let started = Instant::now();
         let title = request.title();
+        request.log_env();
         let mut child = spawn(&request)?;
         let group = Group::of(&child);
         let stdin = child.stdin.take();

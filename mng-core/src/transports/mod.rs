@@ -102,12 +102,24 @@ impl ExecRequest {
         self
     }
 
+    /// Logs the variables that are set for the command, where the settings ask for it: they may be secret.
+    pub fn log_env(&self) {
+        if tracing::enabled!(target: EXEC_ENV, tracing::Level::DEBUG) && !self.env.is_empty() {
+            tracing::debug!(target: EXEC_ENV, command = %self.title(), env = ?self.env, "exec environment");
+        }
+    }
+
     /// What messages call the command: its first words.
     #[must_use]
     pub fn title(&self) -> String {
         self.argv.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
+
+/// Log target of records that hold what a command printed; on only where the settings ask for it.
+pub const EXEC_OUTPUT: &str = "mng::exec_output";
+/// Log target of records that hold the variables set for a command; on only where the settings ask for it.
+pub const EXEC_ENV: &str = "mng::exec_env";
 
 /// How a command ended.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +133,15 @@ pub struct ExecOutput {
 }
 
 impl ExecOutput {
+    /// Logs what the command printed, where the settings ask for it.
+    pub fn log(&self, title: &str) {
+        if tracing::enabled!(target: EXEC_OUTPUT, tracing::Level::DEBUG) {
+            let (stdout, stderr) =
+                (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
+            tracing::debug!(target: EXEC_OUTPUT, command = %title, %stdout, %stderr, "exec output");
+        }
+    }
+
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.code == Some(0)

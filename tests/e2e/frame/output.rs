@@ -119,3 +119,25 @@ fn doctor_names_what_is_missing() {
     env.settings("prefix = [");
     assert_eq!(status(&env.mng("doctor --json").exits(1).json(), "settings"), "bad");
 }
+
+#[test]
+fn a_panic_leaves_a_report_without_secrets() {
+    let env = TestEnv::new();
+    let line = "create alpha --type command --no-connect --env TOKEN=hunter2 --json -- sleep 1000";
+    let points = env.fault_points(env.command(line));
+    env.mng("destroy alpha --force -b").success();
+    let run = env.command(line).env("MNG_FAULT_POINT_PANIC", points.last().unwrap()).run().exits(1);
+    assert_eq!(run.json()["error"]["error_class"], "MngError");
+    assert!(
+        run.stderr.starts_with("Error: mng failed in a way it should not: fault point"),
+        "{}",
+        run.stderr
+    );
+    let reports: Vec<_> =
+        std::fs::read_dir(env.state_dir().join("events/crash")).unwrap().flatten().collect();
+    assert_eq!(reports.len(), 1);
+    let report = std::fs::read_to_string(reports[0].path()).unwrap();
+    assert!(report.contains("command: mng create *** --type"), "{report}");
+    assert!(report.contains("last log lines:"), "{report}");
+    assert!(!report.contains("hunter2"), "{report}");
+}
