@@ -85,8 +85,8 @@ fn the_completion_cache_holds_all_agents_and_only_whole_listings_write_it() {
 #[test]
 fn looking_changes_nothing() {
     let env = TestEnv::without_repo();
-    for line in ["list", "list --hosts", "gc --dry-run", "exec nobody true"] {
-        env.mng(line);
+    for (line, code) in [("list", 0), ("list --hosts", 0), ("gc --dry-run", 0), ("exec nobody true", 1)] {
+        env.mng(line).exits(code);
     }
     assert!(!env.state_dir().join("host_id").exists());
     assert!(!env.state_dir().join("agents").exists());
