@@ -165,7 +165,7 @@ fn what_a_person_reads_of_destroy_and_undo() {
     ---- stdout
     Would destroy 1 agent(s):
       - fix-auth@localhost
-          1 untracked file
+          1 untracked file, not committed
           it is RUNNING: only with --force
     ---- stderr
     ");
