@@ -25,7 +25,9 @@ struct Bench {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    // Absolute, because commands run in a directory of their own.
+    let args: Vec<PathBuf> =
+        std::env::args_os().skip(1).filter_map(|path| fs::canonicalize(path).ok()).collect();
     let [mng, empty] = args.as_slice() else {
         let _ = writeln!(io::stderr(), "usage: mng-bench MNG EMPTY-PROGRAM");
         return ExitCode::from(2);
