@@ -521,3 +521,47 @@ fn an_empty_environment_is_enough() {
     env.eventually("the screen shows it", |_| text("capture a1").contains("größe"));
     assert!(text("list").contains("RUNNING"));
 }
+
+#[test]
+fn the_persons_tmux_settings_do_not_matter() {
+    let env = TestEnv::new();
+    std::fs::write(
+        env.home().join(".tmux.conf"),
+        "set -g base-index 1\nset -g pane-base-index 1\nset -g renumber-windows on\nset -g mouse on\n\
+         set -g default-command 'exec bash --norc'\nset -g prefix C-a\nset -g automatic-rename on\n",
+    )
+    .unwrap();
+    env.create_echo("a1");
+    env.mng("message a1 -m hello").success();
+    env.eventually("it arrives", |env| env.mng("capture a1").success().stdout.contains("got:hello"));
+    env.mng("stop a1").success();
+    env.mng("start a1").success();
+    assert_eq!(env.state_of("a1"), "RUNNING");
+}
+
+#[test]
+fn an_option_is_done_or_refused_and_never_ignored() {
+    let env = TestEnv::new();
+    for option in ["--user=nobody", "--session-command=true"] {
+        let run =
+            env.mng_args(&["create", "a1", "--type", "command", "--no-connect", option, "--", "sleep 1000"]);
+        assert_ne!(run.code(), Some(0), "{option} is accepted and has no meaning here\n{}", run.in_full());
+        let name = option.split('=').next().unwrap();
+        run.says(&[name]);
+    }
+    assert!(env.records().is_empty());
+    env.mng("create a1 --type command --no-connect --start-on-boot --grant net -- sleep 1000").success();
+    assert_eq!(env.record("a1")["start_on_boot"], true);
+    assert_eq!(env.record("a1")["permissions"], serde_json::json!(["net"]));
+}
+
+#[test]
+fn reuse_of_another_type_is_an_error() {
+    let env = TestEnv::new();
+    env.create("a1");
+    env.settings("[agent_types.other]\nparent_type = \"command\"\n");
+    env.mng("create a1 --type other --reuse --no-connect -- sleep 1")
+        .exits(1)
+        .says(&["a1", "command", "other"]);
+    assert_eq!(env.record("a1")["type"], "command");
+}

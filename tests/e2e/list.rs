@@ -314,3 +314,40 @@ fn the_table_and_the_json_of_one_agent() {
     ---- stderr
     "#);
 }
+
+/// However many agents there are: one question to tmux, all else is read from files.
+#[test]
+fn a_listing_starts_one_program() {
+    let env = TestEnv::new();
+    for n in 0..5 {
+        env.create(&format!("a{n}"));
+    }
+    env.eventually("all programs have begun", |env| {
+        !env.mng("list --format '{state_reason}'").success().stdout.contains("starting")
+    });
+    let log = env.root().join("started");
+    let real_path = std::env::var("PATH").unwrap();
+    for name in ["tmux", "ps", "git", "sh", "bash", "stat", "cat", "pgrep", "uname", "sysctl"] {
+        let real =
+            real_path.split(':').map(|dir| std::path::Path::new(dir).join(name)).find(|path| path.exists());
+        if let Some(real) = real {
+            let script = format!(
+                "#!/bin/bash\necho {name} >> '{}'\nexec '{}' \"$@\"\n",
+                log.display(),
+                real.display()
+            );
+            // Its own interpreter is not looked up on PATH, so a shim starts no other.
+            env.install(name, &script);
+        }
+    }
+    env.mng("list").success().prints("a4");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "tmux\n");
+    std::fs::remove_file(&log).unwrap();
+    env.mng("list --format json").success();
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "tmux\n");
+    std::fs::remove_file(&log).unwrap();
+    for words in ["--help", "--version", "completion bash", "__complete bash 'mng stop ' ' '"] {
+        env.mng(words).success();
+        assert!(!log.exists(), "mng {words} starts programs");
+    }
+}

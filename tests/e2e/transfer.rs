@@ -292,3 +292,54 @@ fn credentials_in_a_remote_url_do_not_reach_the_label() {
     assert_eq!(env.record("a1")["labels"]["project"], "shop");
     assert!(!env.record("a1")["labels"].to_string().contains("hunter2"));
 }
+
+#[test]
+fn a_mirror_from_a_remote_tracking_base() {
+    let env = TestEnv::new();
+    let origin = env.new_repo("origin");
+    env.repo().git(&format!("remote add origin '{}'", origin.path().display()));
+    env.repo().git("fetch --quiet origin");
+    create(&env, "a1 --transfer git-mirror --branch origin/main:").success();
+    assert_eq!(env.work_dir("a1").rev("HEAD"), origin.rev("main"));
+    assert_eq!(env.work_dir("a1").branch(), "mng/a1");
+}
+
+#[test]
+fn submodules_are_named_as_left_behind() {
+    let env = TestEnv::new();
+    let library = env.new_repo("library");
+    env.repo().git(&format!(
+        "-c protocol.file.allow=always submodule --quiet add '{}' lib",
+        library.path().display()
+    ));
+    env.repo().commit("with a submodule");
+    for (name, mode) in [("a1", "git-worktree"), ("a2", "git-mirror")] {
+        let run = create(&env, &format!("{name} --transfer {mode}")).success();
+        run.says(&["submodule"]);
+    }
+}
+
+/// A repository's hooks are the person's: making a worktree for an agent must not depend on what they do.
+#[test]
+fn a_failing_hook_of_the_repository_breaks_nothing() {
+    let env = TestEnv::new();
+    for hook in ["post-checkout", "reference-transaction", "pre-push"] {
+        let path = env.repo().path().join(".git/hooks").join(hook);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "#!/bin/sh\necho hook >&2\nexit 1\n").unwrap();
+        std::os::unix::fs::PermissionsExt::set_mode(
+            &mut std::fs::metadata(&path).unwrap().permissions(),
+            0o755,
+        );
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let name = format!("agent-{hook}");
+        let run = create(&env, &name);
+        if run.code() == Some(0) {
+            env.mng(&format!("destroy {name} --force -b")).success();
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(env.repo().branch(), "main");
+        assert_eq!(env.repo().worktrees().len(), 1, "{hook}: {}", run.in_full());
+        assert!(env.records().is_empty(), "{hook}");
+    }
+}
