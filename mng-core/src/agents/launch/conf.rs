@@ -1,5 +1,7 @@
 //! `H/tmux.conf`: the keys that stop and destroy the agent one is attached to.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::model::shell::quote;
 use crate::settings::TmuxSettings;
 
@@ -8,13 +10,21 @@ use crate::settings::TmuxSettings;
 pub(super) const STOP_COMMAND: &str = "@mng_stop_command";
 pub(super) const DESTROY_COMMAND: &str = "@mng_destroy_command";
 
+/// The server option that tells which text the server has read last.
+pub(super) const DIGEST_OPTION: &str = "@mng_conf";
+
+/// What [`DIGEST_OPTION`] holds once `conf` has been read to its end.
+pub(super) fn digest(conf: &str) -> &str {
+    conf.trim_end().rsplit(' ').next().unwrap_or_default()
+}
+
 /// The file's text. Sessions without the options get the commands by name if `prefix` says that they are
 /// agents (the original started them); all others get the key.
 ///
 /// `mng` is the shell command that runs this very program.
 pub(super) fn tmux_conf(settings: &TmuxSettings, prefix: &str, mng: &str) -> String {
     let mut conf = String::from(
-        "# mng writes this file at each start of an agent and has tmux read it. Bindings hold for the whole\n\
+        "# mng writes this file at each start of an agent and has tmux read it once. Bindings hold for the whole\n\
          # server; in sessions that are no agent's they pass the key on.\n",
     );
     let is_named = format!(
@@ -37,6 +47,8 @@ pub(super) fn tmux_conf(settings: &TmuxSettings, prefix: &str, mng: &str) -> Str
     };
     bind(&settings.stop_key, STOP_COMMAND, "stop", false);
     bind(&settings.destroy_key, DESTROY_COMMAND, "destroy --force", true);
+    let digest: String = Sha256::digest(&conf).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    conf.push_str(&format!("set-option -s {DIGEST_OPTION} {digest}\n"));
     conf
 }
 
@@ -71,7 +83,7 @@ mod tests {
             TmuxSettings { destroy_key: String::new(), stop_key: "M-s".into(), ..TmuxSettings::default() };
         let conf = tmux_conf(&settings, "mng-", "MNG_HOST_DIR='/a b' /bin/mng");
         insta::assert_snapshot!(conf, @r#"
-        # mng writes this file at each start of an agent and has tmux read it. Bindings hold for the whole
+        # mng writes this file at each start of an agent and has tmux read it once. Bindings hold for the whole
         # server; in sessions that are no agent's they pass the key on.
         bind-key -n 'M-s' if-shell -F '#{@mng_stop_command}' {
           run-shell 'tmux detach-client -t #{q:client_name} -E #{q:@mng_stop_command}'
@@ -82,6 +94,7 @@ mod tests {
             send-keys 'M-s'
           }
         }
+        set-option -s @mng_conf dcceb4f4713f65d8
         "#);
     }
 }

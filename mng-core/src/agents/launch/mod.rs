@@ -311,6 +311,7 @@ async fn make_session(host: &Host, request: &StartRequest<'_>, name: &str) -> Re
     let state_dir = host.layout.agent(&request.record.id);
     let tmux = Tmux::on(host);
     let mark = crate::model::ids::random_hex();
+    let conf = conf::tmux_conf(request.tmux, &host.prefix, request.mng);
 
     let mut chain = session::make(host, request, name, &scripts);
     let mut printed = String::new();
@@ -325,7 +326,7 @@ async fn make_session(host: &Host, request: &StartRequest<'_>, name: &str) -> Re
         chain = session::open_window(chain, host, request, name, &scripts, &window);
     }
     chain = session::start(chain, name, &state_dir, &mark);
-    chain = session::read_conf(chain, host, request);
+    chain = session::read_conf(chain, host, request, &conf);
     let ran = tmux.run_raw(chain, None, request.unset_vars, DEADLINE).await?;
     printed.push_str(&ran.stdout_text());
     let complaint = ran.stderr_text();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::StartRequest;
-use super::conf::{DESTROY_COMMAND, STOP_COMMAND, format_text, word};
+use super::conf::{self, DESTROY_COMMAND, STOP_COMMAND, format_text, word};
 use super::script::LAUNCH_SCRIPT;
 use crate::agents::tmux::Chain;
 use crate::hosts::Host;
@@ -167,10 +167,14 @@ pub(super) fn start(chain: Chain, session: &str, state_dir: &Path, mark: &str) -
         .then(["display-message", "-p", mark])
 }
 
-/// Reads key bindings and the person's own additions. Last, because a mistake in them must not keep an agent
-/// from starting.
-pub(super) fn read_conf(mut chain: Chain, host: &Host, request: &StartRequest<'_>) -> Chain {
-    chain = chain.then(["source-file", &glob_text(&host.layout.tmux_conf().to_string_lossy())]);
+/// Reads key bindings, unless the server has read these very ones, and the person's own additions. Last,
+/// because a mistake in them must not keep an agent from starting. `conf` is the text of the file: reading it
+/// takes tmux as long as making the session does.
+pub(super) fn read_conf(mut chain: Chain, host: &Host, request: &StartRequest<'_>, conf: &str) -> Chain {
+    let is_read = format!("#{{==:#{{{}}},{}}}", conf::DIGEST_OPTION, conf::digest(conf));
+    let path = glob_text(&host.layout.tmux_conf().to_string_lossy());
+    let read = format!("source-file {}", conf::word(&path));
+    chain = chain.then(["if-shell", "-F", &is_read, "", &read]);
     if let Some(path) = &request.tmux.additional_config_path {
         chain = chain.then(["source-file", "-q", path]);
     }

@@ -67,13 +67,19 @@ pub(super) async fn build<'e>(
     entry.write(host, lock).await?;
     fault::point("create.journal");
 
-    let work_dir = transfer(ctx, prepared, lock, &plan, &claim, made, events).await?;
+    // git takes longer than all of our files together.
+    let (work_dir, staged) = tokio::join!(
+        transfer(ctx, prepared, lock, &plan, &claim, made, events),
+        state_dir::stage(host, lock, &entry)
+    );
+    let work_dir = work_dir?;
+    staged?;
     cancel.check()?;
     let record = record(ctx, prepared, id, name, &work_dir);
     let primary = &ctx.settings.core.tmux.primary_window_name;
     let mut vars = env::builtin(&host.layout, &record, primary)?;
     vars.merge(prepared.env.clone());
-    state_dir::make(host, lock, &entry, &record, &vars).await?;
+    state_dir::publish(host, lock, &entry, &record, &vars).await?;
     let moment = AgentMoment { host, record: &record };
     for enabled in ctx.registry.enabled() {
         enabled.plugin.agent_state_dir_created(ctx, moment).await?;

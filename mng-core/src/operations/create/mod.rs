@@ -4,8 +4,8 @@
 //! host's lock, each step says what it is about to make before it makes it, so that an error, Ctrl-C or a
 //! kill leaves nothing half-made and never touches what this run did not make.
 //!
-//! What a create of a `command` agent in a worktree costs on this machine: four runs of git (look, status,
-//! origin, `worktree add`), one of tmux, and about fifteen small files.
+//! What a create of a `command` agent in a worktree costs on this machine: two runs of git (status and
+//! `worktree add`), one of tmux, and about fifteen small files.
 
 mod build;
 mod checks;
