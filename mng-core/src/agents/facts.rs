@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::launch::LaunchFile;
+use super::type_state::{ProbeHandle, TypeState};
 use super::types::AgentType;
 use crate::model::error::Error;
 use crate::model::ids::AgentId;
@@ -28,6 +29,8 @@ pub struct TypeTraits {
     pub tracks_activity: bool,
     /// The file under `A` that exists while a person must decide something.
     pub blocked_marker: Option<String>,
+    /// Reads the program's own files; better than the markers where it can tell.
+    pub probe: Option<ProbeHandle>,
 }
 
 impl TypeTraits {
@@ -43,6 +46,7 @@ impl TypeTraits {
             is_known: true,
             tracks_activity: agent_type.capabilities().tracks_activity,
             blocked_marker: agent_type.blocked_marker().map(str::to_owned),
+            probe: agent_type.state_probe().map(ProbeHandle),
         }
     }
 
@@ -147,6 +151,8 @@ pub struct AgentFacts {
     /// The pane's process and all that descends from it, breadth first; `None` if nothing depended on it.
     pub tree: Option<Seen<Vec<TreeProcess>>>,
     pub markers: Markers,
+    /// What the program's own files tell, if it lives.
+    pub type_state: Option<TypeState>,
     pub activity: Activity,
     /// `A/status/url`, as some process of the host wrote it.
     pub url: Option<String>,

@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod facts;
+pub mod input;
 pub mod judge;
 pub mod launch;
 pub mod message;
@@ -10,6 +11,8 @@ pub mod processes;
 pub mod readiness;
 pub mod stop;
 pub mod tmux;
+pub mod transcript;
+pub mod type_state;
 pub mod types;
 
 pub use launch::{StartRequest, Started, Welcome, own_command, start_agent};

@@ -18,6 +18,7 @@ use super::launch::{LAUNCH_FILE, LaunchFile};
 use super::processes::{ProcessTable, has_proc, read_process_with};
 use super::stop::groups;
 use super::tmux::{SessionMatch, Sessions, Tmux};
+use super::type_state::TypeLook;
 use crate::hosts::Host;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::ids::AgentId;
@@ -165,14 +166,26 @@ impl Look<'_> {
             user: modified(&activity.join("user")),
             agent: modified(&activity.join("agent")),
         };
+        let launch = self.launch(&dir.join(LAUNCH_FILE));
+        let type_state = traits.probe.as_ref().and_then(|probe| {
+            probe.0.look(&mut TypeLook {
+                state_dir: &dir,
+                record: &record,
+                at: self.at,
+                launch: launch.as_ref(),
+                markers,
+                reader: &mut self.reader,
+            })
+        });
         AgentFacts {
             at: self.at,
             traits,
             session: Seen::Yes(None),
             name_taken_by: None,
-            launch: self.launch(&dir.join(LAUNCH_FILE)),
+            launch,
             tree: None,
             markers,
+            type_state,
             activity,
             url: url(&dir.join("status/url")),
             usage: None,

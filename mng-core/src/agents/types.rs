@@ -1,13 +1,22 @@
 //! The agent-type extension point: how to launch, probe and talk to one kind of program.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
+use super::input::Input;
+use super::transcript::TranscriptSource;
+use super::type_state::StateProbe;
+use crate::hosts::Host;
+use crate::model::env_file::EnvVars;
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::event::Events;
 use crate::model::names::AgentTypeName;
 use crate::model::record::AgentRecord;
+use crate::plugins::Ctx;
 use crate::settings::{FieldSchema, TypeSchema};
 
 /// What a type is asked to launch.
@@ -34,7 +43,22 @@ pub struct TypeCapabilities {
     pub resume: bool,
 }
 
+/// What a type works with when it prepares an agent.
+#[derive(Clone, Copy)]
+pub struct TypeSite<'a> {
+    pub ctx: &'a Ctx,
+    pub host: &'a Host,
+    /// The directory that the agent's work comes from; what a person trusts there counts for a copy of it.
+    pub source: &'a Path,
+    /// What the agent's env file will hold: mng's own variables and what the person asked for.
+    pub env: &'a EnvVars,
+    /// `--yes`: install and accept what is cosmetic without asking; never wider permissions.
+    pub is_yes: bool,
+    pub events: &'a Events,
+}
+
 /// One kind of agent program, built from its merged configuration.
+#[async_trait]
 pub trait AgentType: Send + Sync + fmt::Debug {
     /// The registered name (`command`); a configured child type has its own name in the record.
     fn name(&self) -> &str;
@@ -62,6 +86,72 @@ pub trait AgentType: Send + Sync + fmt::Debug {
     /// own conversations.
     fn kept_items(&self) -> Vec<std::path::PathBuf> {
         Vec::new()
+    }
+
+    /// Before anything is made: whether the program is there and may be used (installed, pinned version,
+    /// consent). May ask the person if [`Ctx::is_interactive`], and install.
+    ///
+    /// # Errors
+    /// It is not, with what to do about it.
+    async fn check(&self, _site: &TypeSite<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Under the host's lock, when the state dir and the work dir are there: writes the program's
+    /// configuration into the state dir. Runs again with each `mng provision`, so it is idempotent. Returns
+    /// variables for the agent's env file; what the person set explicitly wins over them.
+    ///
+    /// # Errors
+    /// Something cannot be written or read; the create is undone.
+    async fn provision(&self, _site: &TypeSite<'_>, _record: &AgentRecord) -> Result<EnvVars> {
+        Ok(EnvVars::new())
+    }
+
+    /// Under the host's lock before each start of the session: removes what an earlier run left and brings
+    /// files up to date. `A/active` and `A/permissions_waiting` are gone already.
+    ///
+    /// # Errors
+    /// The agent must not be started like this.
+    async fn before_start(&self, _site: &TypeSite<'_>, _record: &AgentRecord) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes earlier native conversations (a path or an id each) available to a new agent; the last one is
+    /// resumed at its start. After [`AgentType::provision`].
+    ///
+    /// # Errors
+    /// A conversation cannot be copied.
+    async fn adopt(&self, _site: &TypeSite<'_>, record: &AgentRecord, _from: &[String]) -> Result<()> {
+        Err(Error::plain(
+            ErrorClass::UserInput,
+            format!("type `{}` cannot adopt conversations", record.agent_type),
+        ))
+    }
+
+    /// Whether the start line passes the content of `A/initial_prompt` to the program as its first message,
+    /// renaming the file to `initial_prompt.sent` first. Such a message needs no typing.
+    fn takes_first_message(&self) -> bool {
+        false
+    }
+
+    /// Reads the state of the live program from its own files.
+    fn state_probe(&self) -> Option<Arc<dyn StateProbe>> {
+        None
+    }
+
+    /// How messages get in and are confirmed; `None`: typed, and never confirmed.
+    fn input(&self) -> Option<Arc<dyn Input>> {
+        None
+    }
+
+    /// Where its conversations lie.
+    fn transcript(&self) -> Option<Arc<dyn TranscriptSource>> {
+        None
+    }
+
+    /// Whether the program has come up far enough to take a message; `None`: its state tells.
+    fn is_ready(&self, _state_dir: &Path) -> Option<bool> {
+        None
     }
 
     /// Marker files under `A` that the probe reads for [`TypeCapabilities::tracks_activity`] types: the

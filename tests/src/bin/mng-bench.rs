@@ -123,12 +123,34 @@ impl Bench {
         times[1]
     }
 
+    /// In a repository of ordinary size, and in one of a single file, where nothing but the constant cost is
+    /// left to see.
     fn create(&mut self, env: &TestEnv) {
-        let (root, mng) = (env.root().display().to_string(), self.mng.display().to_string());
+        let root = env.root().display().to_string();
         // A server that runs already: starting one is no part of either side.
         env.tmux(&["new-session", "-d", "-s", "keeper", "sleep 100000"]);
         env.create("warm-up");
         env.mng("destroy warm-up --force -b").success();
+        let (bare, ours) = self.create_times(env);
+        let measured = format!("{:.2}x ({ours:.2} ms against {bare:.2} ms)", ours / bare);
+        self.row("the same in a repository of one file", measured, "none", true);
+        env.bash(&format!(
+            "cd {root}/repo && for d in $(seq 20); do mkdir dir-$d; for f in $(seq 25); do \
+             head -c 3000 /dev/urandom | base64 >dir-$d/file-$f; done; done; git add . && git commit -qm files"
+        ))
+        .run()
+        .success();
+        let times = self.create_times(env);
+        self.ratio(
+            "`create` in a worktree of 500 files against `git worktree add` + `tmux new-session`",
+            (times.1, times.0),
+            1.5,
+        );
+    }
+
+    /// The median times of the bare commands and of `create`, in milliseconds.
+    fn create_times(&self, env: &TestEnv) -> (f64, f64) {
+        let (root, mng) = (env.root().display().to_string(), self.mng.display().to_string());
         let script = |name: &str, text: String| {
             let path = env.root().join(name);
             fs::write(&path, text).expect("the world can be written");
@@ -156,12 +178,8 @@ impl Bench {
             &[&bare, &ours],
             &["--warmup", "2", "--runs", "20", "--prepare", &undo_bare, "--prepare", &undo_ours],
         );
-        self.ratio(
-            "`create` in a worktree against `git worktree add` + `tmux new-session`",
-            (times[1], times[0]),
-            1.5,
-        );
         env.bash(&format!("{undo_bare}; {undo_ours}")).run().success();
+        (times[0], times[1])
     }
 
     fn table(&self) -> String {

@@ -211,6 +211,11 @@ fn alive(
     let mut verdict = if !facts.traits.is_known {
         let known = format!("{reason}, and this mng does not know its type `{}`", facts.record.agent_type);
         Verdict::new(AgentState::RunningUnknownAgentType, decided_by, known).since(since)
+    } else if let Some(seen) = &facts.type_state {
+        let state = if seen.waiting.is_some() { AgentState::Waiting } else { AgentState::Running };
+        let mut verdict = Verdict::new(state, seen.signal, seen.reason.clone()).since(seen.since);
+        verdict.waiting_reason = seen.waiting;
+        verdict
     } else if !facts.traits.tracks_activity {
         Verdict::new(AgentState::Running, decided_by, reason).since(since)
     } else {

@@ -24,6 +24,7 @@ fn claude() -> AgentFacts {
             is_known: true,
             tracks_activity: true,
             blocked_marker: Some("permissions_waiting".into()),
+            probe: None,
         },
         session: Seen::Yes(Some(SessionFacts {
             id: "$1".into(),
@@ -48,6 +49,7 @@ fn claude() -> AgentFacts {
         }),
         tree: None,
         markers: Markers { active: Some(time(570)), blocked: None },
+        type_state: None,
         activity: Activity { start: Some(time(60)), agent: Some(time(540)), ..Activity::default() },
         url: None,
         usage: None,

@@ -1,0 +1,59 @@
+//! What an agent type can tell of a live program beyond that it lives: working, or waiting and for what.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::facts::{LaunchFacts, Markers};
+use crate::model::record::AgentRecord;
+use crate::model::state::WaitingReason;
+use crate::model::time::Time;
+use crate::storage::SmallReader;
+
+/// What a live program does, as its own files tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeState {
+    /// `None`: it works.
+    pub waiting: Option<WaitingReason>,
+    /// One sentence, lower case, without a full stop.
+    pub reason: String,
+    /// Since when.
+    pub since: Option<Time>,
+    /// Names the evidence: `registry`, `rollout`.
+    pub signal: &'static str,
+    /// What the evidence said, for `mng why`.
+    pub value: String,
+}
+
+/// Where a look at one agent's files starts.
+pub struct TypeLook<'a> {
+    /// `A`.
+    pub state_dir: &'a Path,
+    pub record: &'a AgentRecord,
+    /// The moment of the look.
+    pub at: Time,
+    /// What the launch script wrote; its process is the shell line that started the program.
+    pub launch: Option<&'a LaunchFacts>,
+    pub markers: Markers,
+    /// For files of a few kilobytes.
+    pub reader: &'a mut SmallReader,
+}
+
+/// Reads a program's own files for its state. Called once an agent in every listing: a few small files, no
+/// process.
+pub trait StateProbe: Send + Sync + fmt::Debug {
+    /// What the program does if it lives; `None` when its files do not tell, so that the markers decide.
+    fn look(&self, look: &mut TypeLook<'_>) -> Option<TypeState>;
+}
+
+/// A probe as part of plain facts: two are equal if they are the same one.
+#[derive(Clone, Debug)]
+pub struct ProbeHandle(pub Arc<dyn StateProbe>);
+
+impl PartialEq for ProbeHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ProbeHandle {}
