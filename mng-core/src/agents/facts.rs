@@ -1,9 +1,10 @@
 //! What one look at a host saw, unjudged. Pure data: [`super::judge`] reads it, [`super::probe`] fills it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::launch::LaunchFile;
-use super::type_state::{ProbeHandle, TypeState};
+use super::type_state::{ProbeHandle, TypeHandle, TypeState};
 use super::types::AgentType;
 use crate::model::error::Error;
 use crate::model::ids::AgentId;
@@ -31,12 +32,14 @@ pub struct TypeTraits {
     pub blocked_marker: Option<String>,
     /// Reads the program's own files; better than the markers where it can tell.
     pub probe: Option<ProbeHandle>,
+    /// The type itself, if this mng has it.
+    pub agent_type: Option<TypeHandle>,
 }
 
 impl TypeTraits {
     /// The traits of an agent whose type is at hand.
     #[must_use]
-    pub fn of(agent_type: &dyn AgentType, record: &AgentRecord) -> Self {
+    pub fn of(agent_type: &Arc<dyn AgentType>, record: &AgentRecord) -> Self {
         let mut process_names = agent_type.process_names();
         if process_names.is_empty() {
             process_names.extend(program_of(&record.command));
@@ -47,6 +50,7 @@ impl TypeTraits {
             tracks_activity: agent_type.capabilities().tracks_activity,
             blocked_marker: agent_type.blocked_marker().map(str::to_owned),
             probe: agent_type.state_probe().map(ProbeHandle),
+            agent_type: Some(TypeHandle(Arc::clone(agent_type))),
         }
     }
 

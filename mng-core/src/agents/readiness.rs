@@ -10,11 +10,21 @@ use crate::model::error::Result;
 use crate::model::record::AgentRecord;
 use crate::model::state::AgentState;
 
-/// How often a waiting agent is looked at.
-const POLL: Duration = Duration::from_millis(200);
+/// How often a waiting agent's own sign is looked for: a file.
+const POLL: Duration = Duration::from_millis(20);
+/// How often the agent itself is looked at: a run of tmux.
+const PROBE: Duration = Duration::from_millis(200);
 
-/// Waits until an agent that marks its turns is at rest, at most for `budget`. Types without such marks have
-/// no signal and are ready at once. Returns the last judgement; `None` if there was nothing to wait for.
+/// How a wait for readiness ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    pub is_ready: bool,
+    /// What the agent did last.
+    pub judgement: Judgement,
+}
+
+/// Waits until an agent has given its type's sign, or, for types that only mark their turns, is at rest; at
+/// most for `budget`. Types without either are ready at once. `None` if there was nothing to wait for.
 ///
 /// # Errors
 /// The host cannot be looked into.
@@ -24,27 +34,35 @@ pub async fn await_ready(
     traits: &TypeTraits,
     primary_window: &str,
     budget: Duration,
-) -> Result<Option<Judgement>> {
-    if !traits.tracks_activity {
+) -> Result<Option<Readiness>> {
+    let state_dir = host.layout.agent(&record.id);
+    let sign = || traits.agent_type.as_ref().and_then(|handle| handle.0.is_ready(&state_dir));
+    let has_sign = sign().is_some();
+    if !traits.tracks_activity && !has_sign {
         return Ok(None);
     }
     let deadline = Instant::now() + budget;
+    let mut probed: Option<Instant> = None;
     loop {
-        let request = ProbeRequest {
-            agents: Some(std::slice::from_ref(&record.id)),
-            usage: false,
-            primary_window,
-            traits: &|_| traits.clone(),
-        };
-        let facts = probe_host(host, &request).await?;
-        let Some(judgement) = facts.agents.first().map(judge) else { return Ok(None) };
-        let is_settled = match judgement.state {
+        let is_over = Instant::now() >= deadline;
+        let is_signed = has_sign && sign() == Some(true);
+        if is_signed || is_over || probed.is_none_or(|probed| probed.elapsed() >= PROBE) {
+            probed = Some(Instant::now());
+            let request = ProbeRequest {
+                agents: Some(std::slice::from_ref(&record.id)),
+                usage: false,
+                primary_window,
+                traits: &|_| traits.clone(),
+            };
+            let facts = probe_host(host, &request).await?;
+            let Some(judgement) = facts.agents.first().map(judge) else { return Ok(None) };
+            let is_ended = matches!(judgement.state, AgentState::Stopped | AgentState::Done);
             // Without a process its shell is still on the way to the program.
-            AgentState::Waiting => judgement.pid.is_some(),
-            state => matches!(state, AgentState::Stopped | AgentState::Done),
-        };
-        if is_settled || Instant::now() >= deadline {
-            return Ok(Some(judgement));
+            let is_at_rest = judgement.state == AgentState::Waiting && judgement.pid.is_some();
+            let is_ready = !is_ended && if has_sign { is_signed } else { is_at_rest };
+            if is_ready || is_ended || is_over {
+                return Ok(Some(Readiness { is_ready, judgement }));
+            }
         }
         tokio::time::sleep(POLL).await;
     }
@@ -69,6 +87,6 @@ mod tests {
         };
         assert_eq!(wait(&traits, Duration::from_secs(30)), None, "no signal, ready at once");
         traits.tracks_activity = true;
-        assert_eq!(wait(&traits, Duration::from_secs(30)).unwrap().state, AgentState::Waiting);
+        assert_eq!(wait(&traits, Duration::from_secs(30)).unwrap().judgement.state, AgentState::Waiting);
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::facts::{LaunchFacts, Markers};
+use super::types::AgentType;
 use crate::model::record::AgentRecord;
 use crate::model::state::WaitingReason;
 use crate::model::time::Time;
@@ -45,6 +46,18 @@ pub trait StateProbe: Send + Sync + fmt::Debug {
     /// What the program does if it lives; `None` when its files do not tell, so that the markers decide.
     fn look(&self, look: &mut TypeLook<'_>) -> Option<TypeState>;
 }
+
+/// A type as part of plain facts: two are equal if they are the same one.
+#[derive(Clone, Debug)]
+pub struct TypeHandle(pub Arc<dyn AgentType>);
+
+impl PartialEq for TypeHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for TypeHandle {}
 
 /// A probe as part of plain facts: two are equal if they are the same one.
 #[derive(Clone, Debug)]

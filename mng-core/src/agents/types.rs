@@ -54,6 +54,8 @@ pub struct TypeSite<'a> {
     pub env: &'a EnvVars,
     /// `--yes`: install and accept what is cosmetic without asking; never wider permissions.
     pub is_yes: bool,
+    /// Conversations to continue (`--adopt`), each a path or an id, as the person wrote them.
+    pub adopt: &'a [String],
     pub events: &'a Events,
 }
 
@@ -116,12 +118,12 @@ pub trait AgentType: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// Makes earlier native conversations (a path or an id each) available to a new agent; the last one is
-    /// resumed at its start. After [`AgentType::provision`].
+    /// Makes the conversations of [`TypeSite::adopt`] available to a new agent; the last one is resumed at its
+    /// start. After [`AgentType::provision`]; [`AgentType::check`] has made sure that they exist.
     ///
     /// # Errors
     /// A conversation cannot be copied.
-    async fn adopt(&self, _site: &TypeSite<'_>, record: &AgentRecord, _from: &[String]) -> Result<()> {
+    async fn adopt(&self, _site: &TypeSite<'_>, record: &AgentRecord) -> Result<()> {
         Err(Error::plain(
             ErrorClass::UserInput,
             format!("type `{}` cannot adopt conversations", record.agent_type),

@@ -282,7 +282,7 @@ async fn started(ctx: &Ctx, agent: &ResolvedAgent, events: &Events) -> Result<Ag
     let host = &agent.host;
     let (outcome, record) = {
         let lock = host.lock(Some(HostLock::START), events).await?;
-        start_one(ctx, host, &lock, &agent.record, false, events).await?
+        start_one(ctx, host, &lock, &agent.record, false, None, events).await?
     };
     if outcome != Outcome::AlreadyRunning {
         let traits = relaunch::traits(ctx, &record);

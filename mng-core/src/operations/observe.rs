@@ -61,7 +61,7 @@ impl Types<'_> {
             .entry(record.agent_type.clone())
             .or_insert_with(|| self.ctx.agent_type(&record.agent_type).ok());
         match resolved {
-            Some(agent_type) => TypeTraits::of(agent_type.as_ref(), record),
+            Some(agent_type) => TypeTraits::of(agent_type, record),
             None => TypeTraits::unknown(record),
         }
     }

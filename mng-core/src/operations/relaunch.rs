@@ -1,13 +1,17 @@
 //! Looking at one agent, and starting one that exists: for the commands that change an agent on their way.
 
 use std::slice;
+use std::sync::Arc;
 
 use crate::agents::facts::TypeTraits;
 use crate::agents::judge::{Judgement, judge, unseen};
 use crate::agents::launch::{self, StartRequest, Started, Welcome};
 use crate::agents::probe::{ProbeRequest, probe_host};
+use crate::agents::types::{AgentType, TypeSite};
 use crate::hosts::{Host, HostLock};
+use crate::model::env_file::EnvVars;
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::event::Events;
 use crate::model::record::AgentRecord;
 use crate::plugins::Ctx;
 use crate::settings::ensure_profile;
@@ -16,9 +20,15 @@ use crate::transports::FileStat;
 /// What there is to know of an agent's type, also if this mng does not have it.
 pub(super) fn traits(ctx: &Ctx, record: &AgentRecord) -> TypeTraits {
     match ctx.agent_type(&record.agent_type) {
-        Ok(agent_type) => TypeTraits::of(agent_type.as_ref(), record),
+        Ok(agent_type) => TypeTraits::of(&agent_type, record),
         Err(_) => TypeTraits::unknown(record),
     }
+}
+
+/// The agent's environment file; one that cannot be understood counts as empty here.
+async fn read_env(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
+    let bytes = host.transport.read(&host.layout.agent_env(&record.id)).await?.unwrap_or_default();
+    Ok(EnvVars::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_default())
 }
 
 /// What an agent is doing now.
@@ -45,6 +55,46 @@ pub(super) fn command_line(ctx: &Ctx, record: &AgentRecord) -> String {
     }
 }
 
+/// Has the type write its configuration, and puts what it adds to the environment between what mng sets
+/// (`own`) and what the person set (`explicit`).
+///
+/// # Errors
+/// The type cannot set up the agent, or its env file cannot be written.
+pub(super) async fn provision_type(
+    agent_type: &Arc<dyn AgentType>,
+    site: &TypeSite<'_>,
+    record: &AgentRecord,
+    own: &EnvVars,
+    explicit: &EnvVars,
+) -> Result<()> {
+    let added = agent_type.provision(site, record).await?;
+    if added.is_empty() {
+        return Ok(());
+    }
+    let mut vars = own.clone();
+    vars.merge(added);
+    vars.merge(explicit.clone());
+    let path = site.host.layout.agent_env(&record.id);
+    site.host.transport.write_volatile(&path, vars.render().as_bytes(), 0o600).await
+}
+
+/// The message, if the type's program takes it as an argument: one word of a command line is limited to
+/// 128 KiB on Linux.
+pub(super) fn as_argument<'m>(agent_type: &Arc<dyn AgentType>, message: Option<&'m str>) -> Option<&'m str> {
+    message
+        .filter(|text| agent_type.takes_first_message() && text.len() <= 100 * 1024 && !text.contains('\0'))
+        .filter(|text| !text.is_empty())
+}
+
+/// Leaves the first message where the type's start line picks it up.
+///
+/// # Errors
+/// The state dir cannot be written.
+pub(super) async fn stage_first_message(host: &Host, record: &AgentRecord, text: &str) -> Result<()> {
+    let path = host.layout.agent(&record.id).join("initial_prompt");
+    host.transport.write_volatile(&path, text.as_bytes(), 0o600).await
+}
+
 /// Starts an agent's session. `is_new`: it was made a moment ago and never ran. Whoever starts an agent whose
 /// destroy was cut short wants to keep it: no gc finishes that any more.
 ///
@@ -57,8 +107,15 @@ pub(super) async fn start(
     record: &AgentRecord,
     command_line: &str,
     is_new: bool,
+    events: &Events,
 ) -> Result<Started> {
     let core = &ctx.settings.core;
+    if let Ok(agent_type) = ctx.agent_type(&record.agent_type) {
+        let env = read_env(host, record).await?;
+        let site =
+            TypeSite { ctx, host, source: &record.work_dir, env: &env, is_yes: false, adopt: &[], events };
+        agent_type.before_start(&site, record).await?;
+    }
     let request = StartRequest {
         record,
         command_line,

@@ -8,7 +8,6 @@ use super::edit::{failure, reread};
 use super::label::ARCHIVED_AT;
 use super::relaunch;
 use super::resolve::{HostGroup, ResolvedAgent, group_by_host};
-use crate::agents::facts::TypeTraits;
 use crate::agents::message::{MessageRequest, send_message};
 use crate::agents::readiness::await_ready;
 use crate::agents::stop::stop_agent;
@@ -29,6 +28,17 @@ pub enum ResumeMessage {
     Stored,
     None,
     Text(String),
+}
+
+impl ResumeMessage {
+    /// The text for an agent.
+    fn of<'a>(&'a self, record: &'a AgentRecord) -> Option<&'a str> {
+        match self {
+            Self::Stored => record.resume_message.as_deref(),
+            Self::None => None,
+            Self::Text(text) => Some(text),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +133,8 @@ async fn start_group(
     let mut rows = Vec::new();
     let mut fresh = Vec::new();
     for record in &records {
-        let result = start_one(ctx, &host, &lock, record, request.restart, events).await;
+        let result =
+            start_one(ctx, &host, &lock, record, request.restart, request.resume.of(record), events).await;
         fresh.push(match &result {
             Ok((Outcome::AlreadyRunning, _)) | Err(_) => None,
             Ok((_, record)) => Some(record.clone()),
@@ -147,7 +158,8 @@ async fn start_group(
     Ok(rows)
 }
 
-/// Starts one agent under the host's lock, stopping what is left of it first if that is needed.
+/// Starts one agent under the host's lock, stopping what is left of it first if that is needed. `first` is
+/// passed along as an argument if the type's program takes one.
 ///
 /// # Errors
 /// It is gone, or it cannot be stopped or started.
@@ -157,6 +169,7 @@ pub(super) async fn start_one(
     lock: &HostLock,
     seen: &AgentRecord,
     restart: bool,
+    first: Option<&str>,
     events: &Events,
 ) -> Result<(Outcome, AgentRecord)> {
     let mut record = reread(host, seen).await?;
@@ -184,7 +197,12 @@ pub(super) async fn start_one(
         }
     }
     let command_line = relaunch::command_line(ctx, &record);
-    let started = relaunch::start(ctx, host, lock, &record, &command_line, false).await?;
+    if let Ok(agent_type) = ctx.agent_type(&record.agent_type)
+        && let Some(text) = relaunch::as_argument(&agent_type, first)
+    {
+        relaunch::stage_first_message(host, &record, text).await?;
+    }
+    let started = relaunch::start(ctx, host, lock, &record, &command_line, false, events).await?;
     for warning in started.warnings {
         events.warning(warning);
     }
@@ -196,17 +214,13 @@ pub(super) async fn start_one(
 
 /// Sends the resume message once the agent is at rest, or when its readiness budget is over.
 async fn resume(ctx: &Ctx, host: &Host, record: &AgentRecord, resume: &ResumeMessage) -> Result<()> {
-    let text = match resume {
-        ResumeMessage::None => return Ok(()),
-        ResumeMessage::Text(text) => text,
-        ResumeMessage::Stored => match &record.resume_message {
-            Some(text) => text,
-            None => return Ok(()),
-        },
-    };
-    let traits = ctx
-        .agent_type(&record.agent_type)
-        .map_or_else(|_| TypeTraits::unknown(record), |kind| TypeTraits::of(kind.as_ref(), record));
+    let Some(text) = resume.of(record) else { return Ok(()) };
+    if let Ok(agent_type) = ctx.agent_type(&record.agent_type)
+        && relaunch::as_argument(&agent_type, Some(text)).is_some()
+    {
+        return Ok(());
+    }
+    let traits = relaunch::traits(ctx, record);
     let window = &ctx.settings.core.tmux.primary_window_name;
     let budget = Duration::try_from_secs_f64(record.ready_timeout_seconds).unwrap_or(Duration::from_secs(10));
     await_ready(host, record, &traits, window, budget).await?;

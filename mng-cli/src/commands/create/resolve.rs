@@ -50,6 +50,7 @@ impl CreateOptions {
             auto_start: !self.behaviour.no_auto_start,
             await_ready: !self.behaviour.no_await_ready,
             message: None,
+            is_yes: self.behaviour.yes,
             foreground: self.behaviour.foreground,
             typed_options,
         })

@@ -25,6 +25,7 @@ fn claude() -> AgentFacts {
             tracks_activity: true,
             blocked_marker: Some("permissions_waiting".into()),
             probe: None,
+            agent_type: None,
         },
         session: Seen::Yes(Some(SessionFacts {
             id: "$1".into(),

@@ -7,6 +7,7 @@ use super::journal::JournalEntry;
 use super::prepare::Prepared;
 use super::rollback::{self, Made};
 use super::{env, naming, progress, sources, state_dir};
+use crate::agents::types::TypeSite;
 use crate::hosts::git::RepoInfo;
 use crate::hosts::work_dir::{self, MadeWorkDir, WorkDirPlan};
 use crate::hosts::{Host, HostLock};
@@ -77,7 +78,8 @@ pub(super) async fn build<'e>(
     cancel.check()?;
     let record = record(ctx, prepared, id, name, &work_dir);
     let primary = &ctx.settings.core.tmux.primary_window_name;
-    let mut vars = env::builtin(&host.layout, &record, primary)?;
+    let own = env::builtin(&host.layout, &record, primary)?;
+    let mut vars = own.clone();
     vars.merge(prepared.env.clone());
     state_dir::publish(host, lock, &entry, &record, &vars).await?;
     let moment = AgentMoment { host, record: &record };
@@ -86,6 +88,22 @@ pub(super) async fn build<'e>(
     }
 
     let step = progress::begin(events, progress::PROVISIONING);
+    for enabled in ctx.registry.enabled() {
+        enabled.plugin.before_provisioning(ctx, moment).await?;
+    }
+    let site = TypeSite {
+        ctx,
+        host,
+        source: prepared.source.root(prepared.mode),
+        env: &vars,
+        is_yes: prepared.request.is_yes,
+        adopt: &prepared.request.agent.adopt,
+        events,
+    };
+    relaunch::provision_type(&prepared.kind.agent_type, &site, &record, &own, &prepared.env).await?;
+    if !site.adopt.is_empty() {
+        prepared.kind.agent_type.adopt(&site, &record).await?;
+    }
     provision(ctx, prepared, moment, events, cancel).await?;
     step.complete();
     fault::point("create.provisioned");
@@ -99,7 +117,11 @@ pub(super) async fn build<'e>(
         fault::point("create.registered");
         Ok::<(), Error>(())
     };
-    let start = relaunch::start(ctx, host, lock, &record, &prepared.command, true);
+    if let Some(text) = relaunch::as_argument(&prepared.kind.agent_type, prepared.request.message.as_deref())
+    {
+        relaunch::stage_first_message(host, &record, text).await?;
+    }
+    let start = relaunch::start(ctx, host, lock, &record, &prepared.command, true, events);
     let (saved, started) = tokio::join!(durable, start);
     saved?;
     let started = started?;
@@ -297,9 +319,6 @@ async fn provision(
     events: &Events,
     cancel: &Cancel,
 ) -> Result<()> {
-    for enabled in ctx.registry.enabled() {
-        enabled.plugin.before_provisioning(ctx, moment).await?;
-    }
     let place = Place {
         host: moment.host,
         record: moment.record,

@@ -101,12 +101,8 @@ pub(super) fn type_options(
         }
         (false, false) => {}
     }
-    if !request.agent.adopt.is_empty() {
-        let message = if capabilities.resume {
-            format!("`--adopt` is not supported yet for type `{name}`")
-        } else {
-            format!("`--adopt` continues a conversation, and type `{name}` has none")
-        };
+    if !request.agent.adopt.is_empty() && !capabilities.resume {
+        let message = format!("`--adopt` continues a conversation, and type `{name}` has none");
         return Err(Error::input(message, "leave it out"));
     }
     Ok(())

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{CreateReport, progress};
-use crate::agents::await_ready;
 use crate::agents::facts::TypeTraits;
 use crate::agents::message::{MessageRequest, send_message as send};
+use crate::agents::readiness::{Readiness, await_ready};
 use crate::hosts::Host;
 use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Explain, Result, Subject};
@@ -80,15 +80,19 @@ pub(super) async fn wait_until_ready(
     let window = &ctx.settings.core.tmux.primary_window_name;
     let last = cancel.race(await_ready(host, record, &traits, window, budget)).await?;
     match last {
-        Some(last) if matches!(last.state, AgentState::Done | AgentState::Stopped) => Err(Error::hinted(
-            ErrorClass::AgentStart,
-            format!("agent `{}` ended before it was ready: {}", record.name, last.reason),
-            "run its command by hand to see why",
-        )),
-        Some(last) if last.state != AgentState::Waiting => {
+        Some(Readiness { judgement, .. })
+            if matches!(judgement.state, AgentState::Done | AgentState::Stopped) =>
+        {
+            Err(Error::hinted(
+                ErrorClass::AgentStart,
+                format!("agent `{}` ended before it was ready: {}", record.name, judgement.reason),
+                "run its command by hand to see why",
+            ))
+        }
+        Some(Readiness { is_ready: false, judgement }) => {
             events.warning(format!(
                 "agent {} is not ready after {} s: {}",
-                record.name, record.ready_timeout_seconds, last.reason
+                record.name, record.ready_timeout_seconds, judgement.reason
             ));
             Ok(())
         }

@@ -55,6 +55,7 @@ use crate::model::cancel::Cancel;
 use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::model::record::TransferMode;
+use crate::operations::relaunch;
 use crate::plugins::Ctx;
 use crate::storage::fault;
 
@@ -96,7 +97,9 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
     }
     fault::point("create.ready");
     finish::announce(ctx, &prepared.host, &record).await;
-    finish::send_message(ctx, &finish, cancel).await?;
+    if relaunch::as_argument(&prepared.kind.agent_type, finish.message).is_none() {
+        finish::send_message(ctx, &finish, cancel).await?;
+    }
     step.complete();
     let Prepared { host, .. } = prepared;
     Ok(CreateReport::new(host, record, false))

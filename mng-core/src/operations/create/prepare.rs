@@ -10,6 +10,7 @@ use super::request::{CreateRequest, Provisioning};
 use super::source::{self, Source, local_path};
 use super::transfer::{self, TransferFacts};
 use super::{checks, target};
+use crate::agents::types::TypeSite;
 use crate::hosts::git::{self, Git};
 use crate::hosts::{Host, work_dir};
 use crate::model::cancel::Cancel;
@@ -78,6 +79,19 @@ pub(super) async fn prepare(
         source::discard(&source).await;
     }
     let Fitted { mode, work_dir, base_commit, origin } = fitted?;
+    let site = TypeSite {
+        ctx,
+        host: &host,
+        source: source.root(mode),
+        env: &env,
+        is_yes: request.is_yes,
+        adopt: &request.agent.adopt,
+        events,
+    };
+    if let Err(error) = cancel.race(kind.agent_type.check(&site)).await {
+        source::discard(&source).await;
+        return Err(error);
+    }
     let labels = labels::labels(
         &LabelFacts {
             project: request.agent.project.as_deref(),

@@ -39,6 +39,8 @@ pub struct CreateRequest {
     pub await_ready: bool,
     /// Sent once the agent is ready.
     pub message: Option<String>,
+    /// `--yes`: install what is missing and accept what is cosmetic without asking.
+    pub is_yes: bool,
     /// `--foreground`: the agent's output is streamed and the agent destroyed when it ends.
     pub foreground: bool,
     /// Long names of the options that the person typed, as opposed to those that settings or templates

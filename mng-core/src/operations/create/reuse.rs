@@ -63,7 +63,7 @@ pub(super) async fn reuse(
     };
     checks::same_type(ctx, request, &record)?;
     // An ended agent's session is a husk: a message would be typed into its shell. `start_one` revives it.
-    let (outcome, record) = start_one(ctx, &host, &lock, &record, false, events).await?;
+    let (outcome, record) = start_one(ctx, &host, &lock, &record, false, None, events).await?;
     drop(lock);
     let finish = Finish {
         host: &host,

@@ -10,6 +10,7 @@ use super::request::{CreateRequest, Provisioning};
 use super::source::{self, Source, local_path};
 use super::{CreateReport, checks, progress};
 use crate::agents::stop::stop_agent;
+use crate::agents::types::TypeSite;
 use crate::hosts::git;
 use crate::hosts::work_dir::{self, UpdatePlan, WorkDirPlan};
 use crate::hosts::{Host, HostLock};
@@ -307,6 +308,18 @@ async fn apply(
     for enabled in ctx.registry.enabled() {
         enabled.plugin.before_provisioning(ctx, moment).await?;
     }
+    let agent_type = ctx.agent_type(&record.agent_type)?;
+    let site = TypeSite {
+        ctx,
+        host,
+        source: &record.work_dir,
+        env: &vars,
+        is_yes: request.is_yes,
+        adopt: &[],
+        events,
+    };
+    let own = env::builtin(&host.layout, &record, primary)?;
+    relaunch::provision_type(&agent_type, &site, &record, &own, &vars).await?;
     let home = ctx.env.get_non_empty("HOME").map(Path::new);
     let place = Place { host, record: &record, cwd: &request.cwd, home };
     provision::run(place, &changes.provisioning, events, cancel).await?;
@@ -318,7 +331,7 @@ async fn apply(
     cancel.check()?;
     let step = progress::begin(events, progress::STARTING);
     let command_line = relaunch::command_line(ctx, &record);
-    let started = relaunch::start(ctx, host, lock, &record, &command_line, false).await?;
+    let started = relaunch::start(ctx, host, lock, &record, &command_line, false, events).await?;
     for warning in started.warnings {
         events.warning(warning);
     }

@@ -15,6 +15,7 @@ use super::edit::reread;
 use super::relaunch;
 use super::resolve::ResolvedAgent;
 use crate::agents::stop::stop_agent;
+use crate::agents::types::TypeSite;
 use crate::hosts::HostLock;
 use crate::model::error::Result;
 use crate::model::event::Events;
@@ -72,6 +73,12 @@ pub async fn provision(ctx: &Ctx, request: ProvisionRequest, events: &Events) ->
         let vars = merged_env(host, &record, &explicit, window).await?;
         let path = host.layout.agent_env(&record.id);
         host.transport.write_volatile(&path, vars.render().as_bytes(), 0o600).await?;
+        if let Ok(agent_type) = ctx.agent_type(&record.agent_type) {
+            let own = env::builtin(&host.layout, &record, window)?;
+            let source = &record.work_dir;
+            let site = TypeSite { ctx, host, source, env: &vars, is_yes: false, adopt: &[], events };
+            relaunch::provision_type(&agent_type, &site, &record, &own, &vars).await?;
+        }
         let place = Place { host, record: &record, cwd: &cwd, home };
         run(place, &steps, events, &ctx.cancel).await
     }
@@ -79,7 +86,7 @@ pub async fn provision(ctx: &Ctx, request: ProvisionRequest, events: &Events) ->
     fault::point("provision.done");
     if is_stopped {
         let command_line = relaunch::command_line(ctx, &record);
-        let started = relaunch::start(ctx, host, &lock, &record, &command_line, false).await;
+        let started = relaunch::start(ctx, host, &lock, &record, &command_line, false, events).await;
         match (&provisioned, started) {
             (_, Ok(started)) => started.warnings.into_iter().for_each(|warning| events.warning(warning)),
             (Ok(()), Err(error)) => return Err(error),
