@@ -1,0 +1,98 @@
+//! Claude Code as an agent type.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mng_core::Result;
+use mng_core::agents::types::{AgentType, Launch, TypeCapabilities};
+use serde_json::Value;
+
+use crate::command;
+use crate::config::Config;
+
+/// Which of the types it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    Terminal,
+    Headless,
+    CodeGuardian,
+    FixmeFairy,
+}
+
+impl Flavor {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Terminal => "claude",
+            Self::Headless => "headless_claude",
+            Self::CodeGuardian => "code-guardian",
+            Self::FixmeFairy => "fixme-fairy",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ClaudeType {
+    pub(crate) flavor: Flavor,
+    pub(crate) config: Config,
+}
+
+impl ClaudeType {
+    /// # Errors
+    /// The table is malformed.
+    pub(crate) fn build(flavor: Flavor, config: &Value) -> Result<Arc<dyn AgentType>> {
+        Ok(Arc::new(Self { flavor, config: Config::read(flavor.name(), config)? }))
+    }
+
+    pub(crate) fn is_headless(&self) -> bool {
+        self.flavor == Flavor::Headless
+    }
+}
+
+#[async_trait]
+impl AgentType for ClaudeType {
+    fn name(&self) -> &str {
+        self.flavor.name()
+    }
+
+    fn capabilities(&self) -> TypeCapabilities {
+        TypeCapabilities {
+            headless: self.is_headless(),
+            unattended: true,
+            tracks_activity: !self.is_headless(),
+            transcript: true,
+            resume: !self.is_headless(),
+        }
+    }
+
+    fn process_names(&self) -> Vec<String> {
+        vec!["claude".into()]
+    }
+
+    fn blocked_marker(&self) -> Option<&'static str> {
+        Some("permissions_waiting")
+    }
+
+    fn command_line(&self, launch: &Launch) -> Result<String> {
+        command::command_line(self, launch)
+    }
+
+    fn takes_first_message(&self) -> bool {
+        true
+    }
+
+    fn is_ready(&self, state_dir: &Path) -> Option<bool> {
+        (!self.is_headless()).then(|| state_dir.join("session_started").exists())
+    }
+
+    fn kept_items(&self) -> Vec<PathBuf> {
+        if !self.config.own.preserve_sessions_on_destroy {
+            return Vec::new();
+        }
+        let mut kept = vec!["claude_session_id_history".into(), "claude_session_id".into()];
+        if self.config.own.isolate_local_config_dir {
+            kept.push("plugin/claude/anthropic/projects".into());
+        }
+        kept
+    }
+}
