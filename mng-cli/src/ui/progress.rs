@@ -4,12 +4,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use mng_core::Result;
-use mng_core::model::event::{Event, Events};
+use mng_core::model::event::{Event, Events, Question};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Ui;
+use super::prompt::is_yes;
 
 /// What takes less shows no status line: a flicker tells nobody anything.
 const QUIET_START: Duration = Duration::from_millis(200);
@@ -106,6 +107,14 @@ impl Ui {
                         if unshown.is_some() {
                             continue;
                         }
+                        if let Event::Question(question) = &event {
+                            self.status(None);
+                            tokio::select! {
+                                () = self.put(question) => {}
+                                result = &mut work => break result,
+                            }
+                            continue;
+                        }
                         if let Err(error) = self.show(progress, &mut status, event, &mut on_item) {
                             if !progress.to_the_end {
                                 break Err(error);
@@ -124,6 +133,17 @@ impl Ui {
         }
         self.drain(progress, &mut status, &mut receiver, &mut on_item)?;
         result
+    }
+
+    /// Asks what an operation wants to know. Without an answer the question is dropped, which the operation
+    /// notices.
+    async fn put(&mut self, question: &Question) {
+        let choices = if question.is_default_yes { "[Y/n]" } else { "[y/N]" };
+        let answer = self.ask(&format!("{} {choices}: ", question.text), "--yes").await;
+        if let Ok(answer) = answer {
+            let is_empty = answer.trim().is_empty();
+            question.answer(is_yes(&answer) || (is_empty && question.is_default_yes));
+        }
     }
 
     fn drain(

@@ -1,7 +1,10 @@
 //! What an operation tells while it works. The CLI renders these; the engine never prints.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 /// One thing that happened during an operation.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +24,30 @@ pub enum Event {
     Skipped { id: String, label: String, parent: Option<String> },
     /// One item of a result, as soon as it is known (gc, destroy): the jsonl object to print.
     Item(serde_json::Value),
+    /// Somebody has to decide; the operation waits. Sent only where a person can be asked.
+    Question(Question),
+}
+
+/// A question that is answered with yes or no. Dropped without an answer, it counts as not answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Question {
+    /// Ends in `?`.
+    pub text: String,
+    /// What an empty answer means.
+    pub is_default_yes: bool,
+    #[serde(skip)]
+    answer: Arc<Mutex<Option<oneshot::Sender<bool>>>>,
+}
+
+impl Question {
+    /// Answers it; only the first answer counts.
+    pub fn answer(&self, is_yes: bool) {
+        let sender = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // The operation may have been cancelled meanwhile.
+            let _ = sender.send(is_yes);
+        }
+    }
 }
 
 /// A step of a plan.
@@ -62,5 +89,35 @@ impl Events {
 
     pub fn warning(&self, text: impl Into<String>) {
         self.send(Event::Warning(text.into()));
+    }
+
+    /// Asks the person; `None` if nobody answers. The caller has made sure that there is somebody
+    /// (`Ctx::is_interactive`).
+    pub async fn confirm(&self, text: impl Into<String>, is_default_yes: bool) -> Option<bool> {
+        let (sender, receiver) = oneshot::channel();
+        let answer = Arc::new(Mutex::new(Some(sender)));
+        self.send(Event::Question(Question { text: text.into(), is_default_yes, answer }));
+        receiver.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_is_answered_once_or_not_at_all() {
+        let (events, mut receiver) = Events::channel();
+        let person = async {
+            let Some(Event::Question(first)) = receiver.recv().await else { panic!("no question") };
+            first.answer(true);
+            first.answer(false);
+            let Some(Event::Question(second)) = receiver.recv().await else { panic!("no question") };
+            drop(second);
+        };
+        let asked = async { (events.confirm("really?", false).await, events.confirm("again?", true).await) };
+        let (answers, ()) = tokio::join!(asked, person);
+        assert_eq!(answers, (Some(true), None));
+        assert_eq!(Events::none().confirm("nobody there?", true).await, None);
     }
 }
