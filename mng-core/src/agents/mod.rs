@@ -14,6 +14,7 @@ pub mod tmux;
 pub mod transcript;
 pub mod type_state;
 pub mod types;
+pub mod usage;
 
 pub use launch::{StartRequest, Started, Welcome, own_command, start_agent};
 pub use message::{MessageRequest, Receipt, send_message};

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::input::Input;
 use super::transcript::TranscriptSource;
 use super::type_state::StateProbe;
+use super::usage::UsageSource;
 use crate::hosts::Host;
 use crate::model::env_file::EnvVars;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -148,6 +149,11 @@ pub trait AgentType: Send + Sync + fmt::Debug {
 
     /// Where its conversations lie.
     fn transcript(&self) -> Option<Arc<dyn TranscriptSource>> {
+        None
+    }
+
+    /// What its conversations cost, from the program's own files.
+    fn usage(&self) -> Option<Arc<dyn UsageSource>> {
         None
     }
 

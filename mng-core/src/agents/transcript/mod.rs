@@ -21,6 +21,24 @@ pub trait TranscriptSource: Send + Sync + fmt::Debug {
 
     /// Reads one of these files from its start.
     fn converter(&self, session: &Path) -> Box<dyn Converter>;
+
+    /// Reads one of these files from the line that starts at byte `offset`, for the last records of a long
+    /// one: what the lines before said is not known. A type whose ids depend on the place of a line needs
+    /// the offset.
+    fn converter_at(&self, session: &Path, _offset: u64) -> Box<dyn Converter> {
+        self.converter(session)
+    }
+
+    /// The version of the program that wrote the file, as it says itself.
+    fn program_version(&self, _session: &Path) -> Option<String> {
+        None
+    }
+
+    /// Whether the common records are kept in a file (`emit_common_transcript`); else they are made anew for
+    /// each reader.
+    fn is_kept(&self) -> bool {
+        true
+    }
 }
 
 /// A line of a native file that cannot be understood; the reader skips it and warns once.
@@ -39,4 +57,16 @@ pub trait Converter: Send {
 
     /// The file ends here for now: appends what was held back. `is_turn_over`: nothing more belongs to it.
     fn finish(&mut self, is_turn_over: bool, out: &mut Vec<Value>);
+
+    /// What it must know to go on after the last line: tool names, records held back. Small, for it is stored
+    /// after each pass. `None`: it cannot go on from here; the next pass reads again from where it last could,
+    /// at worst from the start, and what is known already is dropped by `event_id`.
+    fn checkpoint(&self) -> Option<Value> {
+        None
+    }
+
+    /// Takes back what [`Converter::checkpoint`] gave; false if that means nothing to it.
+    fn resume(&mut self, _checkpoint: &Value) -> bool {
+        false
+    }
 }
