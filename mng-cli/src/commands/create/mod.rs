@@ -2,6 +2,7 @@
 
 mod args;
 mod editor;
+mod first_type;
 mod host_args;
 mod resolve;
 mod templates;
@@ -43,7 +44,8 @@ pub(crate) struct CreateArgs {
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: CreateArgs) -> CliResult {
     let options = args.options;
-    let request = options.request()?;
+    let mut request = options.request()?;
+    first_type::offer(ui, ctx, &mut request).await?;
     if options.is_foreground() {
         return foreground(ui, ctx, request, options.message()?).await;
     }
