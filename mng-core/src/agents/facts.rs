@@ -96,6 +96,8 @@ pub struct PaneFacts {
     pub dead_status: Option<i32>,
     /// What tmux says is in the foreground.
     pub command: String,
+    /// The title that its program gave the terminal.
+    pub title: String,
 }
 
 /// What the launch file says, and whether that is so.

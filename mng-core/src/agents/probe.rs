@@ -254,7 +254,11 @@ fn place_in_sessions(
             is_dead: pane.is_dead,
             dead_status: pane.dead_status,
             command: pane.command.clone(),
+            title: pane.title.clone(),
         });
+        if let (Some(probe), Some(pane)) = (&agent.traits.probe, &pane) {
+            agent.type_state = probe.0.with_title(agent.type_state.take(), &pane.title, agent.at);
+        }
         agent.session = Seen::Yes(Some(SessionFacts {
             id: session.id.clone(),
             name: session.name.clone(),

@@ -45,6 +45,12 @@ pub struct TypeLook<'a> {
 pub trait StateProbe: Send + Sync + fmt::Debug {
     /// What the program does if it lives; `None` when its files do not tell, so that the markers decide.
     fn look(&self, look: &mut TypeLook<'_>) -> Option<TypeState>;
+
+    /// Corrects what the files told by the title that the program gave its terminal, for programs that show
+    /// their state there.
+    fn with_title(&self, seen: Option<TypeState>, _title: &str, _at: Time) -> Option<TypeState> {
+        seen
+    }
 }
 
 /// A type as part of plain facts: two are equal if they are the same one.

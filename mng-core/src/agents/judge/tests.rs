@@ -37,6 +37,7 @@ fn claude() -> AgentFacts {
                 is_dead: false,
                 dead_status: None,
                 command: "sh".into(),
+                title: String::new(),
             }),
         })),
         name_taken_by: None,

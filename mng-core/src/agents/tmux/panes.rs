@@ -7,9 +7,9 @@ use crate::model::error::Result;
 use crate::model::ids::{AgentId, random_hex};
 
 /// Fields behind the row mark, tab-separated. What programs choose freely comes last: a tab in it then
-/// splits nothing. tmux itself keeps tabs out of session and window names.
-const FORMAT: &str = "#{session_id}\t#{@mng_agent_id}\t#{@mng_agent_pane}\t#{window_index}\t#{pane_index}\t#{pane_id}\t#{pane_dead}\t#{pane_dead_status}\t#{pane_pid}\t#{session_name}\t#{window_name}\t#{pane_current_command}";
-const FIELDS: usize = 12;
+/// splits nothing. tmux itself keeps tabs out of session and window names, and out of titles that programs set.
+const FORMAT: &str = "#{session_id}\t#{@mng_agent_id}\t#{@mng_agent_pane}\t#{window_index}\t#{pane_index}\t#{pane_id}\t#{pane_dead}\t#{pane_dead_status}\t#{pane_pid}\t#{session_name}\t#{window_name}\t#{pane_title}\t#{pane_current_command}";
+const FIELDS: usize = 13;
 
 /// One pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Pane {
     pub dead_status: Option<i32>,
     /// The process that tmux started in it.
     pub pid: i32,
+    /// The title that its program gave the terminal.
+    pub title: String,
     /// What tmux says is in the foreground; a program may choose this text.
     pub command: String,
 }
@@ -128,8 +130,21 @@ impl Sessions {
 
 fn read_row(row: &str) -> Option<(&str, Pane, Session)> {
     let fields: Vec<&str> = row.splitn(FIELDS, '\t').collect();
-    let [session_id, agent_id, agent_pane, window_index, index, id, dead, status, pid, name, window, command] =
-        fields[..]
+    let [
+        session_id,
+        agent_id,
+        agent_pane,
+        window_index,
+        index,
+        id,
+        dead,
+        status,
+        pid,
+        name,
+        window,
+        title,
+        command,
+    ] = fields[..]
     else {
         return None;
     };
@@ -141,6 +156,7 @@ fn read_row(row: &str) -> Option<(&str, Pane, Session)> {
         is_dead: dead == "1",
         dead_status: status.parse().ok(),
         pid: pid.parse().ok()?,
+        title: title.to_owned(),
         command: command.to_owned(),
     };
     let session = Session {
@@ -177,12 +193,12 @@ mod tests {
 
     fn sample() -> Sessions {
         let text = format!(
-            "m\t$1\t{A}\t%1\t0\t0\t%1\t0\t\t100\tmng-a\tagent\tsleep\n\
-             m\t$1\t{A}\t%1\t1\t0\t%2\t1\t3\t101\tmng-a\tlogs\ta\tb\n\
+            "m\t$1\t{A}\t%1\t0\t0\t%1\t0\t\t100\tmng-a\tagent\tbusy\tsleep\n\
+             m\t$1\t{A}\t%1\t1\t0\t%2\t1\t3\t101\tmng-a\tlogs\t\ta\tb\n\
              forged\nm$2\t{A}\n\
-             m\t$3\t\t\t1\t1\t%4\t0\t\t104\tmng-b\tbash\tbash\n\
-             m\t$3\t\t\t0\t0\t%3\t0\t\t103\tmng-b\tzsh\tzsh\n\
-             m\t$4\t{B}\t%9\t0\t0\t%5\t0\t\t105\tmng-c\tagent\tsh\n"
+             m\t$3\t\t\t1\t1\t%4\t0\t\t104\tmng-b\tbash\t\tbash\n\
+             m\t$3\t\t\t0\t0\t%3\t0\t\t103\tmng-b\tzsh\t\tzsh\n\
+             m\t$4\t{B}\t%9\t0\t0\t%5\t0\t\t105\tmng-c\tagent\t\tsh\n"
         );
         Sessions::read(&text, "m")
     }
@@ -193,6 +209,7 @@ mod tests {
         assert_eq!(sessions.iter().count(), 3);
         let SessionMatch::Own(session) = sessions.find(&A.parse().unwrap(), "mng-other") else { panic!() };
         assert_eq!(session.panes.len(), 2);
+        assert_eq!(session.panes[0].title, "busy");
         assert_eq!(session.panes[1].command, "a\tb");
         assert_eq!(session.panes[1].dead_status, Some(3));
         assert_eq!(session.primary("nothing").unwrap().id, "%1");
