@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mng_core::Result;
-use mng_core::agents::types::{AgentType, Launch, TypeCapabilities};
+use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
+use mng_core::model::env_file::EnvVars;
+use mng_core::model::record::AgentRecord;
 use serde_json::Value;
 
-use crate::command;
-use crate::config::Config;
+use crate::config::{Config, UpdatePolicy};
+use crate::{check, command, conversations, provision, start};
 
 /// Which of the types it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,11 @@ impl ClaudeType {
         Ok(Arc::new(Self { flavor, config: Config::read(flavor.name(), config)? }))
     }
 
+    /// Nobody has asked the program to look for newer versions of itself.
+    pub(crate) fn never_updates(&self) -> bool {
+        self.config.own.update_policy.unwrap_or(UpdatePolicy::Never) == UpdatePolicy::Never
+    }
+
     pub(crate) fn is_headless(&self) -> bool {
         self.flavor == Flavor::Headless
     }
@@ -75,6 +82,26 @@ impl AgentType for ClaudeType {
 
     fn command_line(&self, launch: &Launch) -> Result<String> {
         command::command_line(self, launch)
+    }
+
+    async fn provision(&self, site: &TypeSite<'_>, record: &AgentRecord) -> Result<EnvVars> {
+        provision::provision(self, site, record).await
+    }
+
+    fn restart_command_line(&self, record: &AgentRecord) -> String {
+        start::restart_command_line(self, record)
+    }
+
+    async fn check(&self, site: &TypeSite<'_>) -> Result<()> {
+        check::check(self, site).await
+    }
+
+    async fn before_start(&self, site: &TypeSite<'_>, record: &AgentRecord) -> Result<()> {
+        start::before_start(self, site, record).await
+    }
+
+    async fn adopt(&self, site: &TypeSite<'_>, record: &AgentRecord) -> Result<()> {
+        conversations::adopt(self, site, record).await
     }
 
     fn takes_first_message(&self) -> bool {

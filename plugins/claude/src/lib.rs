@@ -2,9 +2,21 @@
 //!
 //! Facts about the program are those of Claude Code 2.1.330, tried with the program itself.
 
+mod check;
 mod claude_type;
 mod command;
 mod config;
+mod conversations;
+mod global_config;
+mod hooks;
+mod launch;
+mod places;
+mod provision;
+mod repo_settings;
+mod resources;
+mod settings_file;
+mod skills;
+mod start;
 
 use mng_core::agents::types::AgentTypeDef;
 use mng_core::plugins::{Plugin, PluginDescriptor};
