@@ -6,6 +6,7 @@ pub mod input;
 pub mod judge;
 pub mod launch;
 pub mod message;
+pub mod output;
 pub mod probe;
 pub mod processes;
 pub mod readiness;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::input::Input;
+use super::output::{HeadlessOutput, PlainOutput};
 use super::transcript::TranscriptSource;
 use super::type_state::StateProbe;
 use super::usage::UsageSource;
@@ -155,6 +156,11 @@ pub trait AgentType: Send + Sync + fmt::Debug {
     /// What its conversations cost, from the program's own files.
     fn usage(&self) -> Option<Arc<dyn UsageSource>> {
         None
+    }
+
+    /// How the output of a headless agent becomes text; made anew for each run.
+    fn headless_output(&self) -> Box<dyn HeadlessOutput> {
+        Box::new(PlainOutput)
     }
 
     /// Whether the program has come up far enough to take a message; `None`: its state tells.

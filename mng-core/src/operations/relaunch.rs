@@ -78,11 +78,12 @@ pub(super) async fn provision_type(
     site.host.transport.write_volatile(&path, vars.render().as_bytes(), 0o600).await
 }
 
-/// The message, if the type's program takes it as an argument: one word of a command line is limited to
-/// 128 KiB on Linux.
+/// The message, if the type's program gets it at its start. In a terminal it is an argument: one word of a
+/// command line is limited to 128 KiB on Linux.
 pub(super) fn as_argument<'m>(agent_type: &Arc<dyn AgentType>, message: Option<&'m str>) -> Option<&'m str> {
     message
-        .filter(|text| agent_type.takes_first_message() && text.len() <= 100 * 1024 && !text.contains('\0'))
+        .filter(|text| agent_type.takes_first_message() && !text.contains('\0'))
+        .filter(|text| agent_type.capabilities().headless || text.len() <= 100 * 1024)
         .filter(|text| !text.is_empty())
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mng_core::Result;
+use mng_core::agents::output::HeadlessOutput;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
 use mng_core::model::env_file::EnvVars;
 use mng_core::model::record::AgentRecord;
 use serde_json::Value;
 
 use crate::config::{Config, UpdatePolicy};
+use crate::stream::StreamOutput;
 use crate::{check, command, conversations, provision, start};
 
 /// Which of the types it is.
@@ -110,6 +112,10 @@ impl AgentType for ClaudeType {
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {
         (!self.is_headless()).then(|| state_dir.join("session_started").exists())
+    }
+
+    fn headless_output(&self) -> Box<dyn HeadlessOutput> {
+        Box::new(StreamOutput::default())
     }
 
     fn kept_items(&self) -> Vec<PathBuf> {

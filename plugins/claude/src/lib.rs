@@ -17,6 +17,7 @@ mod resources;
 mod settings_file;
 mod skills;
 mod start;
+mod stream;
 
 use mng_core::agents::types::AgentTypeDef;
 use mng_core::plugins::{Plugin, PluginDescriptor};

@@ -73,8 +73,11 @@ async fn follow(
 ) -> Result<Option<i32>> {
     let host = &prepared.host;
     let dir = host.layout.agent(&record.id);
-    let mut stdout = Tail::new(dir.join("stdout.log"));
-    let mut stderr = Tail::new(dir.join("stderr.log"));
+    let mut reader = prepared.kind.agent_type.headless_output();
+    let (stdout, stderr) = reader.files();
+    let mut stdout = Tail::new(dir.join(stdout));
+    let mut stderr = Tail::new(dir.join(stderr));
+    let mut complaint = Vec::new();
     let mut probed = Instant::now();
     loop {
         // Looked at before the output: what is read after the end is all there is.
@@ -87,14 +90,24 @@ async fn follow(
         }
         let mut is_read = true;
         while let Some(bytes) = stdout.next(prepared).await? {
-            on_output(Output::Stdout(&bytes));
+            let text = reader.take(&bytes);
+            if !text.is_empty() {
+                on_output(Output::Stdout(&text));
+            }
             is_read = false;
         }
         while let Some(bytes) = stderr.next(prepared).await? {
             on_output(Output::Stderr(&bytes));
+            complaint.extend_from_slice(&bytes);
+            let surplus = complaint.len().saturating_sub(CHUNK);
+            complaint.drain(..surplus);
             is_read = false;
         }
         if is_ended && is_read {
+            let rest = reader.finish(&String::from_utf8_lossy(&complaint))?;
+            if !rest.is_empty() {
+                on_output(Output::Stdout(&rest));
+            }
             return Ok(launch.exit_code);
         }
         if is_read {

@@ -83,7 +83,7 @@ mng_launch() {
         mng_try --resume "$mng_id" "$@"
         if mng_is_over; then return "$mng_code"; fi
     fi
-    if [ -e "$mng_state/claude_session_id" ]; then
+    if [ -e "$mng_state/claude_conversation" ]; then
         echo "mng: conversation $MAIN_CLAUDE_SESSION_ID cannot be continued; a new one begins" >&2
     fi
     export MAIN_CLAUDE_SESSION_ID="$mng_id"
