@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::fingerprint::Fingerprint;
 use crate::normalise::Normaliser;
 use crate::process::{Process, processes_carrying};
+use crate::program::{Program, cache_dir};
 use crate::repo::Repo;
 use crate::run::{Command, Run};
 use crate::terminal::Terminal;
@@ -124,22 +125,47 @@ impl TestEnv {
     /// A world without a repository: commands run in the home directory.
     #[must_use]
     pub fn without_repo() -> Self {
-        Self::make(mng_under_test())
+        Self::make(mng_under_test(), Path::new("/tmp"))
+    }
+
+    /// A world with a repository where a real agent program is on `PATH`, before the person's own one. It lies
+    /// in the tests' cache: below a temporary directory Codex would not run tools.
+    ///
+    /// # Panics
+    /// When its directories cannot be made.
+    #[must_use]
+    pub fn with_program(program: &Program) -> Self {
+        let place = cache_dir().expect("a person has a home").join("worlds");
+        fs::create_dir_all(&place).expect("the cache can be written");
+        let env = Self::make(mng_under_test(), &place);
+        Repo::init(&env.world, env.world.root.join("repo"));
+        let link = env.world.root.join("bin").join(program.name());
+        std::os::unix::fs::symlink(program.path(), link).expect("the test's bin can be written");
+        env
+    }
+
+    /// Sets a variable for all that runs in this world: before anything does.
+    ///
+    /// # Panics
+    /// When a command of this world exists already.
+    pub fn set_var(&mut self, key: &str, value: impl Into<OsString>) {
+        let world = Arc::get_mut(&mut self.world).expect("no command of this world exists yet");
+        world.vars.insert(key.into(), value.into());
     }
 
     /// A world with a repository that runs another `mng` than the one under test.
     #[must_use]
     pub fn running(mng: &Path) -> Self {
-        let env = Self::make(mng.to_owned());
+        let env = Self::make(mng.to_owned(), Path::new("/tmp"));
         Repo::init(&env.world, env.world.root.join("repo"));
         env
     }
 
     /// # Panics
     /// When its directories cannot be made.
-    fn make(mng: PathBuf) -> Self {
-        let root =
-            tempfile::Builder::new().prefix("mt-").tempdir_in("/tmp").expect("/tmp can be written").keep();
+    fn make(mng: PathBuf, place: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("mt-").tempdir_in(place);
+        let root = root.expect("the place of test worlds can be written").keep();
         let root = root.canonicalize().expect("the new directory exists");
         for dir in ["home", "t", "bin", "tmp"] {
             fs::create_dir(root.join(dir)).expect("the new directory can be written");
