@@ -55,7 +55,7 @@ pub(crate) async fn check(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> 
 fn check_environment(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> {
     let Some(dir) = site.env.get(CONFIG_DIR) else { return Ok(()) };
     // An agent that is set up again has the variable from us.
-    if !kind.is_isolated(site) || Path::new(dir).ends_with(ISOLATED_DIR) {
+    if !kind.isolates(site.host) || Path::new(dir).ends_with(ISOLATED_DIR) {
         return Ok(());
     }
     Err(Error::input(

@@ -67,6 +67,11 @@ pub(crate) fn is_ours(line: &str) -> bool {
     line.starts_with(SCRIPT)
 }
 
+/// Whether the agent of a line of ours shares the person's directory; `None`: it is no line of ours.
+pub(crate) fn is_sharing(line: &str) -> Option<bool> {
+    is_ours(line).then(|| line.contains(MANAGED))
+}
+
 /// `--flag` or `--flag=…`.
 fn is_flag(word: &str, flag: &str) -> bool {
     word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))

@@ -207,7 +207,12 @@ pub(crate) async fn note_in_users(site: &TypeSite<'_>, user: &UserClaude, wanted
         })?,
     };
     let mut after = before.clone();
-    for key in ["hasAcknowledgedCostThreshold", "hasCompletedOnboarding", "effortCalloutDismissed"] {
+    for key in [
+        "hasAcknowledgedCostThreshold",
+        "hasCompletedOnboarding",
+        "effortCalloutDismissed",
+        "hasSeenAutoDefaultNudge",
+    ] {
         after.insert(key.into(), true.into());
     }
     if !is_trusted(&after, wanted.work_dir) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mng_core::agents::types::TypeSite;
+use mng_core::hosts::Host;
 use mng_core::model::env_file::EnvVars;
 use mng_core::model::record::AgentRecord;
 use mng_core::{Error, Result};
@@ -13,7 +14,7 @@ use crate::global_config::{self, Wanted};
 use crate::places::{self, CONFIG_DIR, ISOLATED_DIR, MANAGED_SETTINGS, ORIGINAL_CONFIG_DIR, UserClaude};
 use crate::resources;
 use crate::settings_file::{self, SettingsInput};
-use crate::{hooks, launch, repo_settings, skills};
+use crate::{command, hooks, launch, repo_settings, skills};
 
 /// Variables that log the program in, or say that somebody else does.
 const LOGINS: [&str; 6] = [
@@ -26,15 +27,20 @@ const LOGINS: [&str; 6] = [
 ];
 
 impl ClaudeType {
-    /// Whether the agent has a configuration directory of its own. Agents elsewhere always do, and so do
+    /// Whether a new agent has a configuration directory of its own. Agents elsewhere always do, and so do
     /// those that bring a skill: it does not belong among the person's.
-    pub(crate) fn is_isolated(&self, site: &TypeSite<'_>) -> bool {
-        self.config.own.isolate_local_config_dir || self.skill().is_some() || !site.host.is_local()
+    pub(crate) fn isolates(&self, host: &Host) -> bool {
+        self.config.own.isolate_local_config_dir || self.skill().is_some() || !host.is_local()
+    }
+
+    /// As [`ClaudeType::isolates`], for an agent that exists: it stays as it was made.
+    pub(crate) fn is_isolated(&self, host: &Host, record: &AgentRecord) -> bool {
+        command::is_sharing(&record.command).map_or_else(|| self.isolates(host), |is_sharing| !is_sharing)
     }
 
     /// What the program is told as its directory; `None`: the default one.
     pub(crate) fn config_dir(&self, site: &TypeSite<'_>, record: &AgentRecord) -> Option<PathBuf> {
-        if self.is_isolated(site) {
+        if self.is_isolated(site.host, record) {
             return Some(site.host.layout.agent(&record.id).join(ISOLATED_DIR));
         }
         let explicit = site.env.get(CONFIG_DIR).map(PathBuf::from);
@@ -59,7 +65,7 @@ pub(crate) async fn provision(
     // The work dir first: an output style may come with it.
     repo_settings::bring(kind, site, record).await?;
     let user = UserClaude::find(&site.ctx.env);
-    if kind.is_isolated(site) {
+    if kind.is_isolated(site.host, record) {
         let dir = site.host.layout.agent(&record.id).join(ISOLATED_DIR);
         isolate(kind, site, record, user.as_ref(), &dir).await?;
         env.set(CONFIG_DIR, dir.to_string_lossy())?;

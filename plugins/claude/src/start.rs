@@ -41,7 +41,9 @@ async fn take_over(
     record: &AgentRecord,
     state_dir: &Path,
 ) -> Result<()> {
-    let (Some(user), true) = (UserClaude::find(&site.ctx.env), kind.is_isolated(site)) else { return Ok(()) };
+    let (Some(user), true) = (UserClaude::find(&site.ctx.env), kind.is_isolated(site.host, record)) else {
+        return Ok(());
+    };
     let mut copied = 0;
     for id in session_ids(site, record, state_dir).await? {
         let found = conversations::find(&user.dir.join("projects"), &id);
@@ -51,6 +53,16 @@ async fn take_over(
             let target = state_dir.join(ISOLATED_DIR).join("projects").join(folder);
             conversations::copy(site.host, &file, &target).await?;
         }
+    }
+    let local = record.work_dir.join(".claude/settings.local.json");
+    let settings = site.host.transport.read(&local).await?.unwrap_or_default();
+    if String::from_utf8_lossy(&settings).contains("$MNG_AGENT_STATE_DIR") {
+        site.events.info(format!(
+            "agent {}: `{}` still has hooks of an older mng, which act beside the agent's own; they name \
+             `$MNG_AGENT_STATE_DIR` and can be removed",
+            record.name,
+            local.display()
+        ));
     }
     if copied > 0 {
         let plural = if copied == 1 { "conversation" } else { "conversations" };
@@ -117,30 +129,78 @@ pub(crate) fn restart_command_line(kind: &ClaudeType, record: &AgentRecord) -> S
     if command::is_ours(&record.command) {
         return record.command.clone();
     }
-    let (base, args) = original_parts(&record.command, &places::session_id(&record.id));
+    let (base, args) = original_parts(&record.command);
     let base = base.or_else(|| kind.config.command.clone()).unwrap_or_else(|| "claude".into());
     command::line(kind, &base, args.into_iter().collect())
 }
 
+const MARK: &str = "--session-id ";
+
 /// Program and arguments, as shell text, of a line of the original: its last branch is
 /// `PROGRAM --session-id ID ARGS` in brackets.
-fn original_parts(line: &str, id: &str) -> (Option<String>, Option<String>) {
-    let mark = format!("--session-id {id}");
-    let Some(at) = line.rfind(&mark) else { return (None, None) };
+fn original_parts(line: &str) -> (Option<String>, Option<String>) {
+    let Some(at) = line.rfind(MARK) else { return (None, None) };
     let before = &line[..at];
     let program = before.rsplit(['|', '&', ';', '(', '{']).next().unwrap_or(before).trim();
-    let args = line[at + mark.len()..].trim();
+    // The id, or a variable with it, is one word.
+    let behind = line[at + MARK.len()..].trim_start();
+    let args = behind.split_once(char::is_whitespace).map_or("", |(_, args)| args).trim();
     let open = |ch: char| before.matches(ch).count();
     // Brackets that were opened before the program are closed behind its arguments.
     let mut args = args;
-    let mut closing = (open('('), open('{'));
-    let closed_before = (before.matches(')').count(), before.matches('}').count());
-    closing.0 = closing.0.saturating_sub(closed_before.0);
-    closing.1 = closing.1.saturating_sub(closed_before.1);
-    for _ in 0..closing.0 + closing.1 {
+    let is_open = (open('(') + open('{')).saturating_sub(open(')') + open('}'));
+    for _ in 0..is_open {
         let Some(shorter) = args.strip_suffix([')', '}']) else { break };
         args = shorter.trim_end().trim_end_matches(';').trim_end();
     }
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     (some(program), some(args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claude_type::Flavor;
+    use crate::config::Config;
+
+    #[test]
+    fn a_line_of_the_original_is_made_anew() {
+        let id = "01234567-89ab-cdef-0123-456789abcdef";
+        let first = "( bash $MNG_HOST_DIR/commands/claude_background_tasks.sh mng-o1 ) &";
+        let lines = [
+            (format!("claude --session-id {id}"), (Some("claude"), None)),
+            (
+                format!(
+                    "{first} export MAIN_CLAUDE_SESSION_ID={id} && ( ( find ~/.claude/ -name \"$MAIN_CLAUDE_SESSION_ID\" \
+                     | grep . ) && claude --resume \"$MAIN_CLAUDE_SESSION_ID\" --model 'X (Y)' ) || \
+                     claude --session-id {id} --model 'X (Y)'"
+                ),
+                (Some("claude"), Some("--model 'X (Y)'")),
+            ),
+            (
+                format!("{first} ( a || A=1 my-claude --session-id \"$MAIN_CLAUDE_SESSION_ID\" --x )"),
+                (Some("A=1 my-claude"), Some("--x")),
+            ),
+            (format!("{first} {{ b || claude --session-id {id} --y; }}"), (Some("claude"), Some("--y"))),
+            ("claude --model m".to_owned(), (None, None)),
+        ];
+        for (line, (program, args)) in lines {
+            let parts = original_parts(&line);
+            assert_eq!((parts.0.as_deref(), parts.1.as_deref()), (program, args), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_ours_is_kept() {
+        let kind = ClaudeType { flavor: Flavor::Terminal, config: Config::default() };
+        let mut record: AgentRecord = serde_json::from_value(serde_json::json!({
+            "id": "agent-0123456789abcdef0123456789abcdef", "name": "a", "type": "claude", "work_dir": "/w",
+            "create_time": "2026-11-22T13:31:00Z", "command": "x | claude --session-id $ID --model m",
+        }))
+        .unwrap();
+        let ours = restart_command_line(&kind, &record);
+        assert_eq!(ours, "sh \"$MNG_AGENT_STATE_DIR/commands/launch_claude.sh\" claude --model m");
+        record.command = format!("{ours} --later");
+        assert_eq!(restart_command_line(&kind, &record), record.command);
+    }
 }
