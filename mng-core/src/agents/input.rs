@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::hosts::Host;
 use crate::model::env_file::EnvVars;
-use crate::model::error::Result;
+use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::record::AgentRecord;
 
 /// What a pane shows, judged by a type.
@@ -84,8 +84,20 @@ pub trait Input: Send + Sync + fmt::Debug {
     /// The files cannot be read.
     fn watch(&self, to: Recipient<'_>, text: &str) -> Result<Box<dyn EvidenceWatch>>;
 
-    /// Delivers without a keyboard, for programs with a door of their own. `None`: it has to be typed.
-    async fn deliver(&self, _to: Recipient<'_>, _id: &str, _text: &str) -> Option<Result<Evidence>> {
-        None
+    /// Whether messages go in through [`Input::deliver`], without a keyboard.
+    fn delivers(&self) -> bool {
+        false
+    }
+
+    /// Delivers through a door of the program's own (HTTP, an inbox file) and waits for proof. Only called
+    /// if [`Input::delivers`]; the agent runs.
+    ///
+    /// # Errors
+    /// It may not have arrived.
+    async fn deliver(&self, to: Recipient<'_>, _id: &str, _text: &str) -> Result<Evidence> {
+        Err(Error::plain(
+            ErrorClass::SendMessage,
+            format!("agent `{}` takes messages from its terminal only", to.record.name),
+        ))
     }
 }

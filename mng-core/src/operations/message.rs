@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::relaunch;
 use super::resolve::ResolvedAgent;
-use super::start::{Outcome, start_one};
+use super::start::{OneStart, Outcome, start_one};
 use crate::agents::message::{self as driver, FailureKind, MessageError, Receipt, ReceiptStatus};
 use crate::agents::readiness::await_ready;
 use crate::hosts::{HostLock, fan_out};
@@ -129,7 +129,8 @@ impl Delivery {
     /// The agent is in a state in which it takes no message, and a person can change that.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.failed.as_ref().is_some_and(|failed| failed.kind == FailureKind::InputBlocked)
+        let kind = self.failed.as_ref().map(|failed| failed.kind);
+        matches!(kind, Some(FailureKind::InputBlocked | FailureKind::Rejected))
     }
 }
 
@@ -189,9 +190,10 @@ impl Delivery {
             Err(error) => {
                 let kind = kind_of(&error);
                 // What was typed and not confirmed may have been read; everything else was never typed.
-                let status = match kind {
-                    FailureKind::SubmissionUnconfirmed | FailureKind::Unknown => ReceiptStatus::Unknown,
-                    _ => ReceiptStatus::Refused,
+                let status = match (error.downcast_ref::<MessageError>(), kind) {
+                    (Some(error), _) => error.status(),
+                    (None, FailureKind::Unknown) => ReceiptStatus::Unknown,
+                    (None, _) => ReceiptStatus::Refused,
                 };
                 let failed =
                     FailedAgent { agent: name.clone(), error: told(&error), kind, hint: error.hint() };
@@ -219,6 +221,7 @@ fn evidence(receipt: &Receipt) -> String {
         ReceiptStatus::Refused => "the agent has not taken it",
         ReceiptStatus::Unknown => "it may have been typed",
     };
+    let what = receipt.evidence.as_deref().unwrap_or(what);
     match receipt.is_repeat {
         true => format!("sent before, at {}, and not again: {what}", receipt.sent_at),
         false => what.to_owned(),
@@ -280,7 +283,7 @@ async fn deliver(
 /// Starts the agent if it does not run, and waits until it can listen.
 async fn started(ctx: &Ctx, agent: &ResolvedAgent, events: &Events) -> Result<AgentRecord> {
     let host = &agent.host;
-    let (outcome, record) = {
+    let OneStart { outcome, record, .. } = {
         let lock = host.lock(Some(HostLock::START), events).await?;
         start_one(ctx, host, &lock, &agent.record, false, None, events).await?
     };

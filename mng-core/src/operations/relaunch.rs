@@ -2,10 +2,12 @@
 
 use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::agents::facts::TypeTraits;
 use crate::agents::judge::{Judgement, judge, unseen};
 use crate::agents::launch::{self, StartRequest, Started, Welcome};
+use crate::agents::message::{self, FirstMessage, ReceiptStatus};
 use crate::agents::probe::{ProbeRequest, probe_host};
 use crate::agents::types::{AgentType, TypeSite};
 use crate::hosts::{Host, HostLock};
@@ -87,13 +89,47 @@ pub(super) fn as_argument<'m>(agent_type: &Arc<dyn AgentType>, message: Option<&
         .filter(|text| !text.is_empty())
 }
 
-/// Leaves the first message where the type's start line picks it up.
+/// Leaves the first message where the type's start line picks it up, and begins to watch for it.
 ///
 /// # Errors
-/// The state dir cannot be written.
-pub(super) async fn stage_first_message(host: &Host, record: &AgentRecord, text: &str) -> Result<()> {
+/// The state dir cannot be read or written.
+pub(super) async fn stage_first_message(
+    host: &Host,
+    agent_type: &Arc<dyn AgentType>,
+    record: &AgentRecord,
+    text: &str,
+) -> Result<Option<FirstMessage>> {
     let path = host.layout.agent(&record.id).join("initial_prompt");
-    host.transport.write_volatile(&path, text.as_bytes(), 0o600).await
+    host.transport.write_volatile(&path, text.as_bytes(), 0o600).await?;
+    FirstMessage::expect(host, record, agent_type.input().as_deref(), text).await
+}
+
+/// Waits until the program has taken its first message, about as long as it may take to come up. One that is
+/// not seen to arrive is a warning: the agent runs.
+///
+/// # Errors
+/// The agent's files cannot be read or written.
+pub(super) async fn confirm_first_message(
+    host: &Host,
+    record: &AgentRecord,
+    first: Option<FirstMessage>,
+    events: &Events,
+) -> Result<()> {
+    let Some(first) = first else { return Ok(()) };
+    let window = Duration::try_from_secs_f64(record.ready_timeout_seconds).unwrap_or_default();
+    let receipt = message::confirm_first_message(host, record, first, window).await?;
+    let evidence = receipt.evidence.unwrap_or_default();
+    match receipt.status {
+        ReceiptStatus::Accepted | ReceiptStatus::Queued => {}
+        ReceiptStatus::Refused => {
+            events.warning(format!("agent {} refused its first message: {evidence}", record.name));
+        }
+        ReceiptStatus::Unknown => events.warning(format!(
+            "nothing shows that agent {0} has taken its first message ({evidence}); `mng capture {0}` shows its screen",
+            record.name
+        )),
+    }
+    Ok(())
 }
 
 /// Starts an agent's session. `is_new`: it was made a moment ago and never ran. Whoever starts an agent whose

@@ -8,7 +8,7 @@ use super::edit::{failure, reread};
 use super::label::ARCHIVED_AT;
 use super::relaunch;
 use super::resolve::{HostGroup, ResolvedAgent, group_by_host};
-use crate::agents::message::{MessageRequest, send_message};
+use crate::agents::message::{FirstMessage, MessageRequest, send_message};
 use crate::agents::readiness::await_ready;
 use crate::agents::stop::stop_agent;
 use crate::hosts::{Host, HostLock, fan_out};
@@ -135,19 +135,23 @@ async fn start_group(
     for record in &records {
         let result =
             start_one(ctx, &host, &lock, record, request.restart, request.resume.of(record), events).await;
-        fresh.push(match &result {
-            Ok((Outcome::AlreadyRunning, _)) | Err(_) => None,
-            Ok((_, record)) => Some(record.clone()),
-        });
-        rows.push(result.map(|(outcome, _)| outcome));
+        rows.push(result.map(|one| {
+            let OneStart { outcome, record, first } = one;
+            if outcome != Outcome::AlreadyRunning {
+                fresh.push((record, first));
+            }
+            outcome
+        }));
     }
     // Readiness takes its time and needs no lock.
     drop(lock);
-    let resumes = fresh.into_iter().flatten().collect();
     let budget = Duration::from_secs(120);
-    for result in fan_out(resumes, ctx.limits.parallel, budget, |record| {
+    for result in fan_out(fresh, ctx.limits.parallel, budget, |(record, first)| {
         let host = &host;
-        async move { resume(ctx, host, &record, &request.resume).await }
+        async move {
+            relaunch::confirm_first_message(host, &record, first, events).await?;
+            resume(ctx, host, &record, &request.resume).await
+        }
     })
     .await
     {
@@ -156,6 +160,14 @@ async fn start_group(
         }
     }
     Ok(rows)
+}
+
+/// What became of one agent.
+pub(super) struct OneStart {
+    pub(super) outcome: Outcome,
+    pub(super) record: AgentRecord,
+    /// What its program gets with the start.
+    pub(super) first: Option<FirstMessage>,
 }
 
 /// Starts one agent under the host's lock, stopping what is left of it first if that is needed. `first` is
@@ -171,12 +183,14 @@ pub(super) async fn start_one(
     restart: bool,
     first: Option<&str>,
     events: &Events,
-) -> Result<(Outcome, AgentRecord)> {
+) -> Result<OneStart> {
     let mut record = reread(host, seen).await?;
     let state = relaunch::judgement(ctx, host, &record).await?.state;
     let mut outcome = Outcome::Started;
     match state {
-        state if state.is_running_like() && !restart => return Ok((Outcome::AlreadyRunning, record)),
+        state if state.is_running_like() && !restart => {
+            return Ok(OneStart { outcome: Outcome::AlreadyRunning, record, first: None });
+        }
         AgentState::Unknown => {
             return Err(Error::hinted(
                 ErrorClass::AgentStart,
@@ -197,10 +211,11 @@ pub(super) async fn start_one(
         }
     }
     let command_line = relaunch::command_line(ctx, &record);
+    let mut staged = None;
     if let Ok(agent_type) = ctx.agent_type(&record.agent_type)
         && let Some(text) = relaunch::as_argument(&agent_type, first)
     {
-        relaunch::stage_first_message(host, &record, text).await?;
+        staged = relaunch::stage_first_message(host, &agent_type, &record, text).await?;
     }
     let started = relaunch::start(ctx, host, lock, &record, &command_line, false, events).await?;
     for warning in started.warnings {
@@ -209,7 +224,7 @@ pub(super) async fn start_one(
     if record.labels.remove(ARCHIVED_AT).is_some() {
         host.write_agent(lock, &record).await?;
     }
-    Ok((outcome, record))
+    Ok(OneStart { outcome, record, first: staged })
 }
 
 /// Sends the resume message once the agent is at rest, or when its readiness budget is over.

@@ -1,8 +1,11 @@
-//! Sending a message to an agent whose program just reads its terminal: the text, then Enter.
+//! Sending a message to an agent: the text, then Enter. A message is typed at most once: its id is written
+//! down before the first key.
 //!
-//! Nothing tells whether such a program has read it, so the receipt never says more than that it was typed.
-//! A message is typed at most once: its id is written down before the first key.
+//! Of a program that just reads its terminal nothing tells whether it has read it, so the receipt never says
+//! more than that it was typed. What a type with an input of its own can prove: see [`confirmed`].
 
+mod confirmed;
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +14,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub use confirmed::{FirstMessage, confirm_first_message};
+pub use error::{FailureKind, MessageError};
+
 use super::facts::{AgentFacts, LaunchFacts, Seen, SessionFacts, TypeTraits};
 use super::judge::judge;
 use super::probe::{ProbeRequest, probe_host};
 use super::processes::{ProcessId, has_proc, read_process};
 use super::tmux::{Submit, Tmux};
 use crate::hosts::{EventStream, Host};
-use crate::model::error::{Error, ErrorClass, Explain, Result, Scope};
+use crate::model::error::{Error, Result};
 use crate::model::ids::random_hex;
 use crate::model::record::AgentRecord;
 use crate::model::state::AgentState;
@@ -31,6 +37,9 @@ const POLL: Duration = Duration::from_millis(20);
 
 const STARTED: &str = "send_started";
 const QUEUED: &str = "send_queued";
+const ACCEPTED: &str = "send_accepted";
+const REJECTED: &str = "send_rejected_by_agent";
+const UNCONFIRMED: &str = "relaxed_send_unconfirmed";
 const FAILED: &str = "send_failed";
 
 /// A message for one agent.
@@ -66,74 +75,10 @@ pub struct Receipt {
     pub message_id: String,
     pub status: ReceiptStatus,
     pub sent_at: Time,
+    /// What shows that, if anything does.
+    pub evidence: Option<String>,
     /// The message was known already and nothing was typed now.
     pub is_repeat: bool,
-}
-
-/// Why a message was not delivered, in the words of the machine output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureKind {
-    InputBlocked,
-    NotReady,
-    AgentUnreachable,
-    AgentNotFound,
-    SubmissionUnconfirmed,
-    Unknown,
-}
-
-/// A message was not delivered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MessageError {
-    #[error("the message for agent `{agent}` is empty")]
-    Empty { agent: String },
-    #[error("agent `{agent}` is not running (state: {state}): {reason}")]
-    NotRunning { agent: String, state: AgentState, reason: String },
-    /// Something else reads the keys there, and would act on them.
-    #[error("agent `{agent}` cannot take a message: {reason}")]
-    NotReady { agent: String, reason: String },
-    #[error("cannot tell whether agent `{agent}` runs: {reason}")]
-    Unreachable { agent: String, reason: String },
-    #[error("agent `{agent}` ended while the message was being typed")]
-    EndedMeanwhile { agent: String },
-}
-
-impl MessageError {
-    /// The kind of the machine output.
-    #[must_use]
-    pub fn kind(&self) -> FailureKind {
-        match self {
-            Self::Empty { .. } => FailureKind::Unknown,
-            Self::NotRunning { .. } | Self::NotReady { .. } => FailureKind::NotReady,
-            Self::Unreachable { .. } => FailureKind::AgentUnreachable,
-            Self::EndedMeanwhile { .. } => FailureKind::SubmissionUnconfirmed,
-        }
-    }
-}
-
-impl Explain for MessageError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            Self::Empty { .. } => ErrorClass::UserInput,
-            _ => ErrorClass::SendMessage,
-        }
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Agent
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Empty { .. } => Some("give it with `-m TEXT`".into()),
-            Self::NotRunning { agent, .. } => Some(format!("`mng message {agent} --start` starts it first")),
-            Self::NotReady { agent, .. } | Self::Unreachable { agent, .. } => {
-                Some(format!("`mng why {agent}` shows what was seen"))
-            }
-            Self::EndedMeanwhile { agent } => Some(format!("`mng capture {agent}` shows what became of it")),
-        }
-    }
 }
 
 /// Types a message into the agent's pane and presses Enter. The agent has to run: a shell that is left of it
@@ -154,25 +99,75 @@ pub async fn send_message(host: &Host, request: &MessageRequest<'_>) -> Result<R
     {
         return Ok(receipt);
     }
-    let target = target(host, request).await?;
     let message_id = request.id.map_or_else(|| format!("msg-{}", random_hex()), str::to_owned);
+    let notes = Notes { host, log: &log, message_id: &message_id };
+    let input = request.traits.agent_type.as_ref().and_then(|handle| handle.0.input());
+    if input.is_some() {
+        confirmed::check_text(&agent, request.text)?;
+    }
+    let target = target(host, request).await?;
     let sent_at = Time::now();
-    let note = |event, extra: Value| {
-        let mut fields = Map::from_iter([("message_id".to_owned(), Value::from(message_id.clone()))]);
-        fields.extend(extra.as_object().cloned().unwrap_or_default());
-        log.append(host, event, fields)
+    let sent = match &input {
+        Some(input) => confirmed::send(&notes, request, &**input, &target).await,
+        None => send_unconfirmed(&notes, request, &agent, &target).await,
     };
-    note(STARTED, json!({ "text": request.text })).await?;
-    match type_message(host, &agent, &target, request.text).await {
-        Ok(()) => {
-            note(QUEUED, json!({})).await?;
-            Ok(Receipt { message_id, status: ReceiptStatus::Queued, sent_at, is_repeat: false })
+    match sent {
+        Ok(Sent { status, evidence }) => {
+            Ok(Receipt { message_id, status, sent_at, evidence, is_repeat: false })
         }
         Err(Attempt { error, was_typed }) => {
-            note(FAILED, json!({ "error": error.to_string(), "was_typed": was_typed })).await?;
+            notes.write(FAILED, json!({ "error": error.to_string(), "was_typed": was_typed })).await?;
             Err(error)
         }
     }
+}
+
+/// What is written down of one message.
+struct Notes<'a> {
+    host: &'a Host,
+    log: &'a EventStream,
+    message_id: &'a str,
+}
+
+impl Notes<'_> {
+    async fn write(&self, event: &str, extra: Value) -> Result<()> {
+        let mut fields = Map::from_iter([("message_id".to_owned(), Value::from(self.message_id))]);
+        fields.extend(extra.as_object().cloned().unwrap_or_default());
+        self.log.append(self.host, event, fields).await.map(|_| ())
+    }
+}
+
+/// How far a message has come.
+struct Sent {
+    status: ReceiptStatus,
+    evidence: Option<String>,
+}
+
+struct Attempt {
+    error: Error,
+    was_typed: bool,
+}
+
+impl Attempt {
+    fn untyped(error: impl Into<Error>) -> Self {
+        Self { error: error.into(), was_typed: false }
+    }
+
+    fn typed(error: impl Into<Error>) -> Self {
+        Self { error: error.into(), was_typed: true }
+    }
+}
+
+async fn send_unconfirmed(
+    notes: &Notes<'_>,
+    request: &MessageRequest<'_>,
+    agent: &str,
+    target: &Target,
+) -> Result<Sent, Attempt> {
+    notes.write(STARTED, json!({ "text": request.text })).await.map_err(Attempt::untyped)?;
+    type_message(notes.host, agent, target, request.text).await?;
+    notes.write(QUEUED, json!({})).await.map_err(Attempt::typed)?;
+    Ok(Sent { status: ReceiptStatus::Queued, evidence: None })
 }
 
 /// The receipt of a message that was sent before. One of which nothing was typed may be sent again.
@@ -188,11 +183,14 @@ fn known(events: &[Map<String, Value>], id: &str) -> Option<Receipt> {
                     message_id: id.to_owned(),
                     status: ReceiptStatus::Unknown,
                     sent_at: time.unwrap_or_else(Time::now),
+                    evidence: None,
                     is_repeat: true,
                 });
                 continue;
             }
-            Some(QUEUED) => ReceiptStatus::Queued,
+            Some(QUEUED | UNCONFIRMED) => ReceiptStatus::Queued,
+            Some(ACCEPTED) => ReceiptStatus::Accepted,
+            Some(REJECTED) => ReceiptStatus::Refused,
             Some(FAILED) if event.get("was_typed") == Some(&Value::Bool(false)) => {
                 receipt = None;
                 continue;
@@ -201,6 +199,7 @@ fn known(events: &[Map<String, Value>], id: &str) -> Option<Receipt> {
         };
         if let Some(receipt) = &mut receipt {
             receipt.status = status;
+            receipt.evidence = text(event, "evidence").or_else(|| receipt.evidence.take());
         }
     }
     receipt
@@ -210,6 +209,19 @@ fn known(events: &[Map<String, Value>], id: &str) -> Option<Receipt> {
 struct Target {
     pane: String,
     process: Option<ProcessId>,
+}
+
+impl Target {
+    /// Whether the program is known to have ended.
+    fn has_ended(&self, host: &Host) -> bool {
+        self.process.is_some_and(|process| {
+            has_proc(host)
+                && !read_process(process.pid)
+                    .ok()
+                    .flatten()
+                    .is_some_and(|now| now.id == process && !now.is_zombie)
+        })
+    }
 }
 
 /// Waits for a program that is just being started: what is typed before it has its terminal may reach the
@@ -269,11 +281,6 @@ fn pane_of(facts: &AgentFacts) -> Option<Target> {
     Some(Target { pane: pane.id.clone(), process })
 }
 
-struct Attempt {
-    error: Error,
-    was_typed: bool,
-}
-
 async fn type_message(host: &Host, agent: &str, target: &Target, text: &str) -> Result<(), Attempt> {
     let tmux = Tmux::on(host);
     let ended = || MessageError::EndedMeanwhile { agent: agent.to_owned() }.into();
@@ -283,10 +290,7 @@ async fn type_message(host: &Host, agent: &str, target: &Target, text: &str) -> 
         Err(error) => return Err(Attempt { error, was_typed: true }),
     }
     // If the program has gone meanwhile, the text stands at a shell's prompt. It must not be run.
-    if let Some(process) = target.process
-        && has_proc(host)
-        && !read_process(process.pid).ok().flatten().is_some_and(|now| now.id == process && !now.is_zombie)
-    {
+    if target.has_ended(host) {
         let _ = tmux.press(&target.pane, &["C-c"]).await;
         return Err(Attempt { error: ended(), was_typed: true });
     }

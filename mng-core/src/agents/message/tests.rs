@@ -2,6 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::agents::testing::{PrivateHost, block, eventually};
+use crate::model::error::ErrorClass;
 
 fn traits(record: &AgentRecord) -> TypeTraits {
     TypeTraits { is_known: true, ..TypeTraits::unknown(record) }

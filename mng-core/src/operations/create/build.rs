@@ -7,6 +7,7 @@ use super::journal::JournalEntry;
 use super::prepare::Prepared;
 use super::rollback::{self, Made};
 use super::{env, naming, progress, sources, state_dir};
+use crate::agents::message::FirstMessage;
 use crate::agents::types::TypeSite;
 use crate::hosts::git::RepoInfo;
 use crate::hosts::work_dir::{self, MadeWorkDir, WorkDirPlan};
@@ -30,6 +31,8 @@ pub(super) struct Built<'e> {
     pub(super) record: AgentRecord,
     /// What there is to take back should it not become ready.
     pub(super) entry: JournalEntry,
+    /// The first message, if the program gets it with its start.
+    pub(super) first: Option<FirstMessage>,
     /// The start, which ends with the first message.
     pub(super) step: progress::Running<'e>,
 }
@@ -117,9 +120,10 @@ pub(super) async fn build<'e>(
         fault::point("create.registered");
         Ok::<(), Error>(())
     };
-    if let Some(text) = relaunch::as_argument(&prepared.kind.agent_type, prepared.request.message.as_deref())
-    {
-        relaunch::stage_first_message(host, &record, text).await?;
+    let agent_type = &prepared.kind.agent_type;
+    let mut first = None;
+    if let Some(text) = relaunch::as_argument(agent_type, prepared.request.message.as_deref()) {
+        first = relaunch::stage_first_message(host, agent_type, &record, text).await?;
     }
     let start = relaunch::start(ctx, host, lock, &record, &prepared.command, true, events);
     let (saved, started) = tokio::join!(durable, start);
@@ -131,7 +135,7 @@ pub(super) async fn build<'e>(
     fault::point("create.session");
     entry.remove(host, lock).await?;
     fault::point("create.started");
-    Ok(Built { record, entry, step })
+    Ok(Built { record, entry, first, step })
 }
 
 /// Id, name and branch, none of which is taken.

@@ -53,7 +53,7 @@ pub async fn run_foreground(
     let _watch = ctx.cancel.watch();
     checks::contradictions(&request)?;
     let prepared = prepare::prepare(ctx, request, events, &ctx.cancel).await?;
-    let Built { record, entry, step } = make(ctx, &prepared, events, &ctx.cancel).await?;
+    let Built { record, entry, step, .. } = make(ctx, &prepared, events, &ctx.cancel).await?;
     step.complete();
     let ended = ctx.cancel.race(follow(ctx, &prepared, &record, on_output)).await;
     take_back(ctx, &prepared, entry, events).await;

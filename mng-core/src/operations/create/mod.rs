@@ -84,7 +84,7 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
     }
     let prepared = prepare::prepare(ctx, request, events, cancel).await?;
     target::tag(ctx, &prepared.host, &prepared.request.host.tags).await?;
-    let Built { record, entry, step } = make(ctx, &prepared, events, cancel).await?;
+    let Built { record, entry, first, step } = make(ctx, &prepared, events, cancel).await?;
     let finish = Finish {
         host: &prepared.host,
         record: &record,
@@ -97,8 +97,12 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
     }
     fault::point("create.ready");
     finish::announce(ctx, &prepared.host, &record).await;
-    if relaunch::as_argument(&prepared.kind.agent_type, finish.message).is_none() {
-        finish::send_message(ctx, &finish, cancel).await?;
+    match relaunch::as_argument(&prepared.kind.agent_type, finish.message) {
+        Some(_) if prepared.request.await_ready => {
+            cancel.race(relaunch::confirm_first_message(&prepared.host, &record, first, events)).await?;
+        }
+        Some(_) => {}
+        None => finish::send_message(ctx, &finish, cancel).await?,
     }
     step.complete();
     let Prepared { host, .. } = prepared;

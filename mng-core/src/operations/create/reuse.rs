@@ -11,7 +11,7 @@ use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::event::Events;
 use crate::operations::resolve::{self, ResolveError, ResolvedAgent};
-use crate::operations::start::{Outcome, start_one};
+use crate::operations::start::{OneStart, Outcome, start_one};
 use crate::plugins::Ctx;
 
 /// The agent that the request may use; `None` if there is none and one has to be made.
@@ -63,7 +63,7 @@ pub(super) async fn reuse(
     };
     checks::same_type(ctx, request, &record)?;
     // An ended agent's session is a husk: a message would be typed into its shell. `start_one` revives it.
-    let (outcome, record) = start_one(ctx, &host, &lock, &record, false, None, events).await?;
+    let OneStart { outcome, record, .. } = start_one(ctx, &host, &lock, &record, false, None, events).await?;
     drop(lock);
     let finish = Finish {
         host: &host,

@@ -1,0 +1,437 @@
+//! Sending to a program whose screen and files its type can read: typed only into an input box, and taken
+//! for delivered only when a file on disk proves it.
+//!
+//! What a screen shows is never proof, since it lags and wraps; what it shows decides only when to press a
+//! key.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{
+    ACCEPTED, Attempt, FAILED, MessageError, MessageRequest, Notes, QUEUED, REJECTED, Receipt, ReceiptStatus,
+    SOURCE, STARTED, Sent, Target, UNCONFIRMED,
+};
+use crate::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
+use crate::agents::tmux::{CaptureRequest, Submit, Tmux};
+use crate::hosts::{EventStream, Host};
+use crate::model::env_file::EnvVars;
+use crate::model::error::Result;
+use crate::model::ids::random_hex;
+use crate::model::record::AgentRecord;
+use crate::model::time::Time;
+use crate::storage::fault;
+
+/// How long an input box may take to come up.
+const BOX: Duration = Duration::from_secs(30);
+/// How many dialogs in a row are answered.
+const ANSWERS: usize = 4;
+/// How long a program may take to close a dialog that was answered.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long typed text may take to show.
+const SHOWING: Duration = Duration::from_secs(15);
+/// How long proof may take to come.
+const STRICT: Duration = Duration::from_secs(90);
+/// As [`STRICT`], for text that may leave no trace.
+const RELAXED: Duration = Duration::from_secs(15);
+/// When Enter is pressed again if the text still stands in the box.
+const ENTER_AGAIN: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(10), Duration::from_secs(30)];
+/// How long a dialog is waited for that a command of the message may open.
+const AFTERMATH: Duration = Duration::from_secs(2);
+/// Looks at the screen: a run of tmux each.
+const SCREEN_POLL: Duration = Duration::from_millis(100);
+/// Looks at the program's files, for as long as a person is likely to watch.
+const PROOF_POLL: Duration = Duration::from_millis(20);
+const EARLY: Duration = Duration::from_secs(2);
+const LATE_POLL: Duration = Duration::from_millis(500);
+/// Most letters and digits of the text's end that have to show.
+const TAIL: usize = 60;
+
+/// Refuses what a terminal would act on even inside a paste.
+///
+/// # Errors
+/// [`MessageError::ControlCharacter`], [`MessageError::Empty`].
+pub(super) fn check_text(agent: &str, text: &str) -> Result<()> {
+    let agent = agent.to_owned();
+    if text.trim().is_empty() {
+        return Err(MessageError::Empty { agent }.into());
+    }
+    match text.chars().find(|ch| ch.is_control() && !matches!(ch, '\n' | '\t' | '\r')) {
+        Some(found) => {
+            let character = format!("U+{:04X}", u32::from(found));
+            Err(MessageError::ControlCharacter { agent, character }.into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The letters and digits at the end of a text, in lower case: what survives wrapping, borders and colours.
+pub(super) fn tail(text: &str) -> String {
+    let mut letters: Vec<char> = text.chars().rev().filter(char::is_ascii_alphanumeric).take(TAIL).collect();
+    letters.reverse();
+    letters.into_iter().map(|ch| ch.to_ascii_lowercase()).collect()
+}
+
+/// All letters and digits of a screen, in lower case, without its colour codes.
+fn letters(screen: &str) -> String {
+    let mut plain = String::with_capacity(screen.len());
+    let mut rest = screen.chars();
+    while let Some(ch) = rest.next() {
+        if ch == '\u{1b}' {
+            // CSI … letter; what follows another escape is not worth telling apart.
+            for code in rest.by_ref() {
+                if code.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+        } else if ch.is_ascii_alphanumeric() {
+            plain.push(ch.to_ascii_lowercase());
+        }
+    }
+    plain
+}
+
+/// The last lines of a screen in one line, for an error.
+fn excerpt(screen: &str) -> String {
+    let lines: Vec<&str> = screen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ");
+    let cut: String = last.chars().filter(|ch| !ch.is_control()).take(200).collect();
+    format!("\"{cut}\"")
+}
+
+/// One message on its way into one pane.
+struct Typing<'a> {
+    host: &'a Host,
+    agent: String,
+    input: &'a dyn Input,
+    target: &'a Target,
+    text: &'a str,
+    tail: String,
+}
+
+impl Typing<'_> {
+    async fn capture(&self, has_styles: bool) -> Result<String> {
+        let request = CaptureRequest { has_styles, ..CaptureRequest::default() };
+        match Tmux::on(self.host).capture(&self.target.pane, &request).await? {
+            Some(screen) => Ok(screen),
+            None => Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into()),
+        }
+    }
+
+    fn dialog(&self, dialog: &str) -> MessageError {
+        MessageError::AtDialog { agent: self.agent.clone(), dialog: dialog.to_owned() }
+    }
+
+    /// Waits for the input box, answering the dialogs that the type may answer. Returns what a person has
+    /// left in the box.
+    async fn await_box(&self) -> Result<Option<String>> {
+        let deadline = Instant::now() + BOX;
+        let mut answers = 0;
+        loop {
+            let screen = self.capture(true).await?;
+            match self.input.screen(&screen) {
+                ScreenState::Ready { leftover } => return Ok(leftover),
+                ScreenState::Dialog(dialog) => {
+                    let Some(keys) = dialog.answer.filter(|_| answers < ANSWERS) else {
+                        return Err(self.dialog(&dialog.name).into());
+                    };
+                    answers += 1;
+                    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                    Tmux::on(self.host).press(&self.target.pane, &keys).await?;
+                    let closing = Instant::now() + CLOSING;
+                    while self.capture(true).await? == screen {
+                        if Instant::now() >= closing {
+                            return Err(self.dialog(&dialog.name).into());
+                        }
+                        tokio::time::sleep(SCREEN_POLL).await;
+                    }
+                }
+                ScreenState::Unclear => {
+                    if self.target.has_ended(self.host) {
+                        return Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into());
+                    }
+                    if Instant::now() >= deadline {
+                        let reason = format!(
+                            "no input box has shown for {} s; its screen ends with {}",
+                            BOX.as_secs(),
+                            excerpt(&self.capture(false).await?)
+                        );
+                        return Err(MessageError::NotReady { agent: self.agent.clone(), reason }.into());
+                    }
+                    tokio::time::sleep(SCREEN_POLL).await;
+                }
+            }
+        }
+    }
+
+    /// Whether the text, or the label of a paste, stands in the box.
+    fn stands_in_box(&self, screen: &str) -> bool {
+        let ScreenState::Ready { leftover: Some(held) } = self.input.screen(screen) else { return false };
+        self.tail.is_empty()
+            || letters(&held).contains(&self.tail)
+            || self.input.paste_labels().iter().any(|label| held.contains(label))
+    }
+
+    /// Waits until the typed text shows. `before`: how often its tail stood on the screen already.
+    async fn await_shown(&self, before: usize) -> Result<()> {
+        let deadline = Instant::now() + SHOWING;
+        loop {
+            let screen = self.capture(true).await?;
+            let is_more = !self.tail.is_empty() && letters(&screen).matches(&self.tail).count() > before;
+            if is_more || self.stands_in_box(&screen) {
+                return Ok(());
+            }
+            if self.target.has_ended(self.host) {
+                return Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into());
+            }
+            if Instant::now() >= deadline {
+                let screen = excerpt(&self.capture(false).await?);
+                return Err(MessageError::NotShown { agent: self.agent.clone(), screen }.into());
+            }
+            tokio::time::sleep(SCREEN_POLL / 4).await;
+        }
+    }
+
+    /// Waits for proof after Enter. `None`: the window is over.
+    async fn await_proof(&self, watch: &mut dyn EvidenceWatch, window: Duration) -> Result<Option<Evidence>> {
+        let begin = Instant::now();
+        let mut again = ENTER_AGAIN.iter().peekable();
+        loop {
+            if let Some(evidence) = watch.poll()? {
+                return Ok(Some(evidence));
+            }
+            let waited = begin.elapsed();
+            if waited >= window {
+                return Ok(None);
+            }
+            if self.target.has_ended(self.host) {
+                // It may have been the last thing that it did.
+                return match watch.poll()? {
+                    Some(evidence) => Ok(Some(evidence)),
+                    None => Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into()),
+                };
+            }
+            if again.next_if(|at| waited >= **at).is_some() && self.stands_in_box(&self.capture(true).await?)
+            {
+                Tmux::on(self.host).press(&self.target.pane, &["Enter"]).await?;
+            }
+            tokio::time::sleep(if waited < EARLY { PROOF_POLL } else { LATE_POLL }).await;
+        }
+    }
+
+    /// Waits a moment for a dialog that the message may have opened.
+    async fn aftermath(&self) -> Result<()> {
+        let deadline = Instant::now() + AFTERMATH;
+        while Instant::now() < deadline {
+            if let ScreenState::Dialog(dialog) = self.input.screen(&self.capture(true).await?) {
+                let (agent, dialog) = (self.agent.clone(), dialog.name);
+                return Err(MessageError::OpenedDialog { agent, dialog }.into());
+            }
+            tokio::time::sleep(SCREEN_POLL).await;
+        }
+        Ok(())
+    }
+}
+
+/// Sends one message; the caller holds the agent's message lock.
+pub(super) async fn send(
+    notes: &Notes<'_>,
+    request: &MessageRequest<'_>,
+    input: &dyn Input,
+    target: &Target,
+) -> Result<Sent, Attempt> {
+    let host = notes.host;
+    let state_dir = host.layout.agent(&request.record.id);
+    let env = environment(host, request.record).await.map_err(Attempt::untyped)?;
+    let to = Recipient { host, record: request.record, state_dir: &state_dir, env: &env };
+    let typing = Typing {
+        host,
+        agent: request.record.name.to_string(),
+        input,
+        target,
+        text: request.text,
+        tail: tail(request.text),
+    };
+    let started = json!({ "text": request.text });
+    if input.delivers() {
+        notes.write(STARTED, started).await.map_err(Attempt::untyped)?;
+        fault::point("message.started");
+        let delivered = input.deliver(to, notes.message_id, request.text).await.map_err(Attempt::typed)?;
+        return settle(notes, &typing, Some(delivered), STRICT, false).await;
+    }
+    let leftover = typing.await_box().await.map_err(Attempt::untyped)?;
+    if let Some(leftover) = &leftover {
+        let fields = json!({ "input_text": leftover });
+        notes.write("preexisting_input_text", fields).await.map_err(Attempt::untyped)?;
+    }
+    let before = letters(&typing.capture(true).await.map_err(Attempt::untyped)?);
+    let before = if typing.tail.is_empty() { 0 } else { before.matches(&typing.tail).count() };
+    notes.write(STARTED, started).await.map_err(Attempt::untyped)?;
+    fault::point("message.started");
+    let is_there = Tmux::on(host).type_text(&target.pane, typing.text.as_bytes(), Submit::No).await;
+    if !is_there.map_err(Attempt::typed)? {
+        return Err(Attempt::untyped(MessageError::EndedMeanwhile { agent: typing.agent }));
+    }
+    fault::point("message.typed");
+    typing.await_shown(before).await.map_err(Attempt::typed)?;
+    let mut watch = input.watch(to, typing.text).map_err(Attempt::typed)?;
+    if target.has_ended(host) {
+        // A shell has the text now.
+        let _ = Tmux::on(host).press(&target.pane, &["C-c"]).await;
+        return Err(Attempt::typed(MessageError::EndedMeanwhile { agent: typing.agent }));
+    }
+    Tmux::on(host).press(&target.pane, &["Enter"]).await.map_err(Attempt::typed)?;
+    fault::point("message.entered");
+    notes.write(QUEUED, json!({})).await.map_err(Attempt::typed)?;
+    let is_relaxed = input.is_relaxed(typing.text);
+    let window = if is_relaxed { RELAXED } else { STRICT };
+    let proof = typing.await_proof(&mut *watch, window).await.map_err(Attempt::typed)?;
+    fault::point("message.proven");
+    settle(notes, &typing, proof, window, is_relaxed).await
+}
+
+/// Writes down how it went.
+async fn settle(
+    notes: &Notes<'_>,
+    typing: &Typing<'_>,
+    proof: Option<Evidence>,
+    window: Duration,
+    is_relaxed: bool,
+) -> Result<Sent, Attempt> {
+    let agent = || typing.agent.clone();
+    let sent = match proof {
+        Some(Evidence::Accepted(evidence)) => {
+            notes.write(ACCEPTED, json!({ "evidence": evidence })).await.map_err(Attempt::typed)?;
+            Sent { status: ReceiptStatus::Accepted, evidence: Some(evidence) }
+        }
+        Some(Evidence::Rejected(answer)) => {
+            notes.write(REJECTED, json!({ "evidence": answer })).await.map_err(Attempt::typed)?;
+            return Err(Attempt::typed(MessageError::Rejected { agent: agent(), answer }));
+        }
+        None if is_relaxed => {
+            let evidence = format!(
+                "it was typed and sent off; a command may leave no trace, and none was seen for {} s",
+                window.as_secs()
+            );
+            notes.write(UNCONFIRMED, json!({ "evidence": evidence })).await.map_err(Attempt::typed)?;
+            Sent { status: ReceiptStatus::Queued, evidence: Some(evidence) }
+        }
+        None => {
+            let screen = excerpt(&typing.capture(false).await.unwrap_or_default());
+            return Err(Attempt::typed(MessageError::Unconfirmed { agent: agent(), waited: window, screen }));
+        }
+    };
+    if is_relaxed {
+        typing.aftermath().await.map_err(Attempt::typed)?;
+    }
+    Ok(sent)
+}
+
+/// The agent's environment file; one that cannot be understood counts as empty.
+async fn environment(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
+    let bytes = host.transport.read(&host.layout.agent_env(&record.id)).await?.unwrap_or_default();
+    Ok(EnvVars::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_default())
+}
+
+/// A message that the program gets as an argument of its start.
+pub struct FirstMessage {
+    watch: Box<dyn EvidenceWatch>,
+    message_id: String,
+    sent_at: Time,
+}
+
+impl FirstMessage {
+    /// Begins to watch for it and writes down that it is on its way; before the program starts. `None` for
+    /// types that can prove nothing.
+    ///
+    /// # Errors
+    /// The agent's files cannot be read or written.
+    pub async fn expect(
+        host: &Host,
+        record: &AgentRecord,
+        input: Option<&dyn Input>,
+        text: &str,
+    ) -> Result<Option<Self>> {
+        let Some(input) = input else { return Ok(None) };
+        let state_dir = host.layout.agent(&record.id);
+        let env = environment(host, record).await?;
+        let to = Recipient { host, record, state_dir: &state_dir, env: &env };
+        let watch = input.watch(to, text)?;
+        let first = Self { watch, message_id: format!("msg-{}", random_hex()), sent_at: Time::now() };
+        let log = EventStream::new(&state_dir, SOURCE);
+        let notes = Notes { host, log: &log, message_id: &first.message_id };
+        notes.write(STARTED, json!({ "text": text, "as_argument": true })).await?;
+        Ok(Some(first))
+    }
+}
+
+impl std::fmt::Debug for FirstMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FirstMessage").field("message_id", &self.message_id).finish_non_exhaustive()
+    }
+}
+
+/// Waits for proof that the program has taken its first message, at most for `window`. Without proof the
+/// receipt says `unknown`: the agent runs all the same, and nothing is undone.
+///
+/// # Errors
+/// The agent's files cannot be read or written.
+pub async fn confirm_first_message(
+    host: &Host,
+    record: &AgentRecord,
+    first: FirstMessage,
+    window: Duration,
+) -> Result<Receipt> {
+    let FirstMessage { mut watch, message_id, sent_at } = first;
+    let log = EventStream::new(&host.layout.agent(&record.id), SOURCE);
+    let notes = Notes { host, log: &log, message_id: &message_id };
+    let deadline = Instant::now() + window;
+    let proof = loop {
+        match watch.poll()? {
+            None if Instant::now() < deadline => tokio::time::sleep(PROOF_POLL).await,
+            proof => break proof,
+        }
+    };
+    let (status, evidence) = match proof {
+        Some(Evidence::Accepted(evidence)) => {
+            notes.write(ACCEPTED, json!({ "evidence": evidence })).await?;
+            (ReceiptStatus::Accepted, evidence)
+        }
+        Some(Evidence::Rejected(answer)) => {
+            notes.write(REJECTED, json!({ "evidence": answer })).await?;
+            (ReceiptStatus::Refused, answer)
+        }
+        None => {
+            let evidence = format!("no sign of it for {} s", window.as_secs());
+            notes.write(FAILED, json!({ "error": evidence, "was_typed": true })).await?;
+            (ReceiptStatus::Unknown, evidence)
+        }
+    };
+    Ok(Receipt { message_id, status, sent_at, evidence: Some(evidence), is_repeat: false })
+}
+
+#[cfg(test)]
+mod text_tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_survives_wrapping_borders_and_colours() {
+        let wanted = tail("Fix the bug in src/main.rs, line 42!");
+        assert_eq!(wanted, "fixthebuginsrcmainrsline42");
+        let screen = "\u{1b}[2m│\u{1b}[0m > Fix the bug in src/\u{1b}[38;5;12mmain.rs,\n│   line 42!   │\n";
+        assert!(letters(screen).contains(&wanted));
+        assert_eq!(tail("日本語 ?!"), "");
+        assert_eq!(tail(&"x".repeat(100)).len(), TAIL);
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_refused() {
+        assert!(check_text("a", "a\tb\nc\u{a0}é").is_ok());
+        let error = check_text("a1", "x\u{1b}[201~y").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the message for agent `a1` holds the control character U+001B, which its terminal would act on"
+        );
+        assert!(check_text("a", " \n ").is_err());
+    }
+}
