@@ -1,9 +1,23 @@
 //! Conversations: from each program's own files to the common records (ATIF).
 
+mod backward;
+mod old;
+mod read;
+mod records;
+mod session;
+mod store;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use read::{Life, Part, Reading, Request, Sink};
+pub use records::{Role, SCHEMA_VERSION, arguments};
 use serde_json::Value;
+pub use store::{Pass, Store};
 
 use crate::model::error::Result;
 
