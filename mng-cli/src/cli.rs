@@ -273,6 +273,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("Start agents again, where they left off"),
     waits!("stop", ["s"], commands::stop::StopArgs, commands::stop::run).templates(&PlainFields(&["name"]))
         .about("Stop agents and keep their work"),
+    waits!("transcript", [], commands::transcript::TranscriptArgs, commands::transcript::run).own_templates()
+        .about("Print the conversation of an agent"),
     waits!("undo", [], commands::undo::UndoArgs, commands::undo::run)
         .templates(&PlainFields(&["undo_id", "agent_name", "agent_id", "branch", "work_dir", "created_at"]))
         .about("Bring back what was destroyed"),

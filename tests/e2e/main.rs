@@ -37,6 +37,7 @@ mod safety;
 mod start;
 mod stop;
 mod teardown;
+mod transcript;
 mod transfer;
 mod undo;
 mod why;

@@ -74,6 +74,7 @@ pub(crate) mod rename;
 pub(crate) mod snapshot;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod transcript;
 pub(crate) mod undo;
 pub(crate) mod version;
 pub(crate) mod why;

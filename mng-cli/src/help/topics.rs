@@ -36,6 +36,7 @@ pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("resource_cleanup", [], "What stays when agents end"),
     topic!("snapshot", ["snapshots"], "Keeping the disk of a host"),
     topic!("states", ["state"], "What the states mean, and why"),
+    topic!("transcripts", ["atif"], "Reading what agents and their users said"),
     topic!("undo", ["rescue"], "Getting back what was destroyed"),
 ];
 

@@ -99,6 +99,15 @@ impl Ui {
         Ok(())
     }
 
+    /// Whether the format is a word that only this command knows; it is then no template any more.
+    pub(crate) fn takes_word(&mut self, word: &str) -> bool {
+        let is_it = self.waiting_template.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(word));
+        if is_it {
+            self.waiting_template = None;
+        }
+        is_it
+    }
+
     /// For a subcommand that takes no template.
     ///
     /// # Errors
@@ -222,6 +231,11 @@ impl Ui {
         debug_assert!(!self.has_result, "json mode prints exactly one object");
         self.has_result = true;
         self.json_line(value)
+    }
+
+    /// The one value of json mode is about to be written piece by piece.
+    pub(crate) fn begin_json(&mut self) {
+        self.has_result = true;
     }
 
     /// Writes one jsonl object.

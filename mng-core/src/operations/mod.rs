@@ -20,6 +20,7 @@ pub mod list;
 pub mod logs;
 pub mod message;
 pub mod observe;
+pub mod preserved;
 pub mod provision;
 mod relaunch;
 pub mod rename;
@@ -28,6 +29,7 @@ pub mod select;
 pub mod start;
 pub mod states;
 pub mod stop;
+pub mod transcript;
 pub mod undo;
 pub mod why;
 

@@ -34,8 +34,14 @@ impl Backward {
             opened => opened.map_err(failed)?,
         };
         let size = file.metadata().map_err(failed)?.len();
-        let mut lines =
-            Self { path: path.to_path_buf(), file, start: size, buffer: Vec::new(), block: FIRST, bytes_read: 0 };
+        let mut lines = Self {
+            path: path.to_path_buf(),
+            file,
+            start: size,
+            buffer: Vec::new(),
+            block: FIRST,
+            bytes_read: 0,
+        };
         lines.cut_torn_end()?;
         Ok(Some(lines))
     }

@@ -1,6 +1,7 @@
 //! Conversations: from each program's own files to the common records (ATIF).
 
 mod backward;
+mod document;
 mod old;
 mod read;
 mod records;
@@ -14,6 +15,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use document::Document;
 pub use read::{Life, Part, Reading, Request, Sink};
 pub use records::{Role, SCHEMA_VERSION, arguments};
 use serde_json::Value;
@@ -25,7 +27,7 @@ use crate::model::error::Result;
 /// preserved copy of a destroyed one alike: both have the same relative paths.
 pub trait TranscriptSource: Send + Sync + fmt::Debug {
     /// The type's root name, as in `events/<name>/common_transcript` (`claude`, `pi-coding`).
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The program's own files of this agent's conversations, oldest first.
     ///

@@ -181,7 +181,9 @@ mod tests {
         assert_eq!(new["emitter"], "codex/common_transcript");
         let bare = json!({"type": "assistant_message", "text": "x", "usage": null, "finish_reason": null});
         let new = modernise(bare);
-        assert!(new.get("metrics").is_none() && new.get("extra").is_none() && new.get("tool_calls").is_none());
+        assert!(
+            new.get("metrics").is_none() && new.get("extra").is_none() && new.get("tool_calls").is_none()
+        );
         let today = json!({"type": "step", "source": "user", "message": "x"});
         assert_eq!(modernise(today.clone()), today);
     }

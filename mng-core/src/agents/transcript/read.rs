@@ -250,10 +250,11 @@ impl Store {
         let modified = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
         let mut sessions: Vec<(Option<SystemTime>, PathBuf)> =
             self.sessions()?.into_iter().map(|path| (modified(&path), path)).collect();
-        sessions.sort_by(|a, b| b.0.cmp(&a.0));
+        sessions.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
         for (modified, path) in sessions {
             let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
-            let newer = records.iter().filter_map(time_of).filter(|time| modified.is_some_and(|at| *time > at));
+            let newer =
+                records.iter().filter_map(time_of).filter(|time| modified.is_some_and(|at| *time > at));
             if newer.count() >= count {
                 // What is in this file and in those that were written even earlier is older than all of these.
                 break;
@@ -285,8 +286,12 @@ impl Store {
             reading.bytes_read += bytes.len() as u64;
             let mut bad = Skipped::default();
             let all = self.convert_window(path, start, &bytes, life, &mut bad);
-            let wanted: Vec<usize> =
-                all.iter().enumerate().filter(|(_, record)| request.wants(record)).map(|(at, _)| at).collect();
+            let wanted: Vec<usize> = all
+                .iter()
+                .enumerate()
+                .filter(|(_, record)| request.wants(record))
+                .map(|(at, _)| at)
+                .collect();
             let first = wanted.len().checked_sub(count).map(|at| wanted[at]);
             let is_enough = first.is_some_and(|first| {
                 is_settled(&all[..first]) && (length >= NAME_SEARCH || are_calls_known(&all, first))
@@ -416,7 +421,8 @@ impl<'a, 's> Ordered<'a, 's> {
 
     fn add(&mut self, record: Value) -> Result<()> {
         self.newest = self.newest.max(time_of(&record));
-        if !text(&record, "event_id").is_none_or(|id| self.seen.insert(id_hash(id))) || !self.request.wants(&record)
+        if !text(&record, "event_id").is_none_or(|id| self.seen.insert(id_hash(id)))
+            || !self.request.wants(&record)
         {
             return Ok(());
         }

@@ -94,6 +94,25 @@ impl Store {
         Self { state_dir, agent_id: agent_id.into(), source }
     }
 
+    /// The type's root name.
+    #[must_use]
+    pub fn type_name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Whether there is to be a file of common records.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.source.is_kept()
+    }
+
+    /// The version of the program that wrote the newest native file.
+    #[must_use]
+    pub fn program_version(&self) -> Option<String> {
+        let sessions = self.sessions().ok()?;
+        sessions.iter().rev().find_map(|session| self.source.program_version(session))
+    }
+
     /// `<type>/common_transcript`.
     pub(super) fn emitter(&self) -> String {
         format!("{}/common_transcript", self.source.name())
@@ -188,8 +207,12 @@ impl Store {
     }
 
     fn pending_of(&self, sessions: &[PathBuf], is_turn_over: bool) -> Result<Option<Pending>> {
-        let mut pending =
-            Pending { merged: Merged::new(Vec::new()), names: Vec::new(), paths: Vec::new(), known_from: None };
+        let mut pending = Pending {
+            merged: Merged::new(Vec::new()),
+            names: Vec::new(),
+            paths: Vec::new(),
+            known_from: None,
+        };
         let common_now = fs::metadata(self.common()).map_or(0, |meta| meta.len());
         for (path, name) in sessions.iter().zip(offset_names(sessions)) {
             let saved = self.saved(&name)?.filter(|saved| saved.is_of(path));
@@ -202,8 +225,7 @@ impl Store {
             let mut converter = self.source.converter(path);
             let can_go_on = saved.offset > 0
                 && saved.checkpoint.as_ref().is_some_and(|checkpoint| converter.resume(checkpoint));
-            let (offset, common_size) =
-                if can_go_on { (saved.offset, saved.common_size) } else { (0, 0) };
+            let (offset, common_size) = if can_go_on { (saved.offset, saved.common_size) } else { (0, 0) };
             if offset == 0 {
                 converter = self.source.converter(path);
             }
@@ -233,7 +255,8 @@ impl Store {
                 is_finished: is_turn_over,
                 common_size,
             };
-            let bytes = serde_json::to_vec(&saved).map_err(|error| Error::io("encode an offset", error.into()))?;
+            let bytes =
+                serde_json::to_vec(&saved).map_err(|error| Error::io("encode an offset", error.into()))?;
             write_volatile(&self.offsets_dir().join(name), &bytes, 0o600)?;
         }
         Ok(())
@@ -253,7 +276,8 @@ impl Store {
             })?;
         }
         let origin = Origin { foreign_until };
-        let bytes = serde_json::to_vec(&origin).map_err(|error| Error::io("encode an origin", error.into()))?;
+        let bytes =
+            serde_json::to_vec(&origin).map_err(|error| Error::io("encode an origin", error.into()))?;
         write_volatile(&path, &bytes, 0o600)?;
         Ok(origin)
     }
@@ -377,13 +401,8 @@ impl Common {
     /// Opens the file and removes a torn last line: its writer is dead, or it would hold the lock.
     fn open(path: &Path) -> Result<Self> {
         let failed = |error| Error::io(format!("write `{}`", path.display()), error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         let whole = end_of_last_line(&mut file, size).map_err(failed)?;
         if whole < size {

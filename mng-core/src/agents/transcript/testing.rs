@@ -27,7 +27,8 @@ impl TranscriptSource for Toy {
 
     fn sessions(&self, state_dir: &Path) -> crate::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(state_dir.join("native"));
-        let mut paths: Vec<PathBuf> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        let mut paths: Vec<PathBuf> =
+            entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         paths.sort();
         Ok(paths)
     }
@@ -65,7 +66,8 @@ impl Converter for ToyConverter {
         match text("who") {
             "agent" => {
                 if let Some(held) = self.held.as_mut().filter(|held| held["event_id"] == record["event_id"]) {
-                    let joined = format!("{}\n{}", held["message"].as_str().unwrap_or_default(), text("text"));
+                    let joined =
+                        format!("{}\n{}", held["message"].as_str().unwrap_or_default(), text("text"));
                     held["message"] = joined.into();
                     return Ok(());
                 }

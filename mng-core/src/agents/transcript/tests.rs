@@ -297,7 +297,11 @@ fn the_end_of_a_500_mb_file_costs_a_few_kilobytes() {
     let text = "x".repeat(900);
     let mut end = String::from("\n");
     for second in 0..200 {
-        end.push_str(&line(second, if second % 2 == 0 { "user" } else { "agent" }, &format!("{second} {text}")));
+        end.push_str(&line(
+            second,
+            if second % 2 == 0 { "user" } else { "agent" },
+            &format!("{second} {text}"),
+        ));
     }
     file.write_all(end.as_bytes()).unwrap();
     let request = Request { part: Part::Tail(10), ..Request::default() };

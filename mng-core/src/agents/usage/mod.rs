@@ -15,7 +15,7 @@ use crate::model::time::Time;
 /// (a status line, an extension, the original) are read beside it and need not be looked for.
 pub trait UsageSource: Send + Sync + fmt::Debug {
     /// The type's root name, as in `events/<name>/usage` (`claude`, `pi-coding`).
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The records since that time, and the last one before it where records are cumulative: it is what the
     /// later ones are compared with. Older ones do no harm. Lines that cannot be read are skipped.

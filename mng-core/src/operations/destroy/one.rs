@@ -74,7 +74,7 @@ impl Work<'_> {
             return Err(error);
         }
         let items = preserve::items_of(self.ctx, &record);
-        for warning in preserve::preserve(self.host, &record, &items).await {
+        for warning in preserve::preserve(self.ctx, self.host, &record, &items).await {
             self.events.warning(warning);
         }
         fault::point("destroy.preserved");

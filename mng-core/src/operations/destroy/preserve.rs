@@ -4,19 +4,23 @@
 //! Undo entries expire; these stay. Nothing here may stop a destroy: trouble is a warning.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::agents::transcript::Store;
 use crate::hosts::rescue::copy_tree;
 use crate::hosts::{Host, record_bytes};
 use crate::model::error::{Error, Result};
 use crate::model::record::AgentRecord;
 use crate::model::time::Time;
+use crate::operations::preserved::{Identity, MANIFEST, SCHEMA_VERSION};
+use crate::operations::transcript::store_of;
 use crate::plugins::Ctx;
 
-/// What this version writes; an archive with a higher number is left alone.
-const SCHEMA_VERSION: u32 = 1;
-const FILE: &str = "manifest.json";
+/// Making the transcript whole may take so long, and so much of it waiting for another reader.
+const FLUSH: Duration = Duration::from_secs(15);
+const FLUSH_LOCK: Duration = Duration::from_secs(2);
 /// Characters of an error that are kept, from its end.
 const LONGEST_ERROR: usize = 1000;
 
@@ -28,18 +32,26 @@ struct Manifest {
     identity: Identity,
     items: Vec<Item>,
     #[serde(default)]
-    transcript_flush: Vec<serde_json::Value>,
+    transcript_flush: Vec<Flush>,
 }
 
+/// What became of bringing the transcript up to date.
 #[derive(Debug, Serialize, Deserialize)]
-struct Identity {
-    host_id: String,
-    host_name: String,
-    provider_name: String,
-    agent_id: String,
-    agent_name: String,
-    agent_type: String,
-    labels: std::collections::BTreeMap<String, String>,
+struct Flush {
+    /// The stream: `claude/common_transcript`.
+    script_name: String,
+    outcome: FlushOutcome,
+    flushed_at: Time,
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FlushOutcome {
+    Succeeded,
+    /// There is nothing to bring up to date.
+    Skipped,
+    Error,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +87,7 @@ pub(super) fn items_of(ctx: &Ctx, record: &AgentRecord) -> Vec<PathBuf> {
     let mut items = vec![
         Path::new("logs").join(format!("{name}_transcript")),
         Path::new("events").join(&name).join("common_transcript"),
+        Path::new("events").join(&name).join("usage"),
         // Where the original's agents keep theirs.
         "logs/transcript.jsonl".into(),
     ];
@@ -82,18 +95,58 @@ pub(super) fn items_of(ctx: &Ctx, record: &AgentRecord) -> Vec<PathBuf> {
     items
 }
 
-/// Copies what there is. Returns warnings.
-pub(super) async fn preserve(host: &Host, record: &AgentRecord, items: &[PathBuf]) -> Vec<String> {
+/// Makes the transcript whole and copies what there is. Returns warnings.
+pub(super) async fn preserve(ctx: &Ctx, host: &Host, record: &AgentRecord, items: &[PathBuf]) -> Vec<String> {
     if !host.is_local() {
         return Vec::new();
     }
-    match copy(host, record, items).await {
+    let store = store_of(ctx, host, record).ok().flatten();
+    preserve_with(store, host, record, items).await
+}
+
+async fn preserve_with(
+    store: Option<Store>,
+    host: &Host,
+    record: &AgentRecord,
+    items: &[PathBuf],
+) -> Vec<String> {
+    let flushed = match store {
+        Some(store) => Some(flush(store).await),
+        None => None,
+    };
+    match copy(host, record, items, flushed).await {
         Ok(warnings) => warnings,
         Err(error) => vec![format!("transcripts of agent `{}` were not preserved: {error}", record.name)],
     }
 }
 
-async fn copy(host: &Host, record: &AgentRecord, items: &[PathBuf]) -> Result<Vec<String>> {
+/// One last pass over the program's own files: it has ended, so nothing is held back.
+async fn flush(store: Store) -> Flush {
+    let script_name = format!("{}/common_transcript", store.type_name());
+    let is_wanted = store.is_kept() && store.exists().unwrap_or(true);
+    let result = if is_wanted {
+        let pass = tokio::task::spawn_blocking(move || store.update(true, FLUSH_LOCK));
+        match tokio::time::timeout(FLUSH, pass).await {
+            Ok(Ok(Ok(Some(_)))) => Ok(FlushOutcome::Succeeded),
+            Ok(Ok(Ok(None))) => Err("another program was at it".to_owned()),
+            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("not done within {} s", FLUSH.as_secs())),
+        }
+    } else {
+        Ok(FlushOutcome::Skipped)
+    };
+    let outcome = *result.as_ref().unwrap_or(&FlushOutcome::Error);
+    let error = result.err().map(|error| tail(&error));
+    Flush { script_name, outcome, flushed_at: Time::now(), error }
+}
+
+async fn copy(
+    host: &Host,
+    record: &AgentRecord,
+    items: &[PathBuf],
+    flushed: Option<Flush>,
+) -> Result<Vec<String>> {
     let state_dir = host.layout.agent(&record.id);
     let mut there = Vec::new();
     for item in items {
@@ -109,6 +162,10 @@ async fn copy(host: &Host, record: &AgentRecord, items: &[PathBuf]) -> Result<Ve
     };
     let mut copied = Vec::new();
     let mut warnings = Vec::new();
+    if let Some(error) = flushed.as_ref().and_then(|flushed| flushed.error.as_ref()) {
+        warnings
+            .push(format!("the transcript of agent `{}` was not brought up to date: {error}", record.name));
+    }
     for item in items {
         let from = state_dir.join(item);
         let result = match there.contains(item) {
@@ -139,9 +196,9 @@ async fn copy(host: &Host, record: &AgentRecord, items: &[PathBuf]) -> Result<Ve
         preserved_at: Time::now(),
         identity: Identity::of(host, record),
         items: merge(earlier.map(|earlier| earlier.items).unwrap_or_default(), copied),
-        transcript_flush: Vec::new(),
+        transcript_flush: flushed.into_iter().collect(),
     };
-    host.transport.write(&archive.join(FILE), &record_bytes(&manifest)?, 0o600).await?;
+    host.transport.write(&archive.join(MANIFEST), &record_bytes(&manifest)?, 0o600).await?;
     Ok(warnings)
 }
 
@@ -151,7 +208,7 @@ async fn place(host: &Host, record: &AgentRecord) -> Result<Option<(PathBuf, Opt
     let plain = host.layout.preserved().join(&name);
     let own = host.layout.preserved().join(format!("{name}--{}", host.info.id));
     for archive in [plain, own] {
-        let Some(bytes) = host.transport.read(&archive.join(FILE)).await? else {
+        let Some(bytes) = host.transport.read(&archive.join(MANIFEST)).await? else {
             return Ok(Some((archive, None)));
         };
         let version = serde_json::from_slice::<serde_json::Value>(&bytes)
@@ -189,7 +246,7 @@ fn tail(text: &str) -> String {
 }
 
 impl Identity {
-    fn of(host: &Host, record: &AgentRecord) -> Self {
+    pub(super) fn of(host: &Host, record: &AgentRecord) -> Self {
         Self {
             host_id: host.info.id.to_string(),
             host_name: host.info.name.to_string(),
@@ -205,7 +262,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::fixture::{agent_at, block, host_at};
+    use crate::operations::fixture::{agent_at, block, context, host_at};
 
     #[test]
     fn a_missing_item_takes_back_no_copy() {
@@ -227,24 +284,57 @@ mod tests {
         let host = host_at(dir.path());
         let agent = agent_at(&host, "a1");
         let items: Vec<PathBuf> = vec!["logs/claude_transcript".into(), "logs/transcript.jsonl".into()];
-        assert_eq!(block(preserve(&host, &agent.record, &items)), Vec::<String>::new());
+        assert_eq!(block(preserve(&context(), &host, &agent.record, &items)), Vec::<String>::new());
         assert!(!host.layout.preserved().exists());
 
         let logs = host.layout.agent(&agent.record.id).join("logs/claude_transcript");
         std::fs::create_dir_all(&logs).unwrap();
         std::fs::write(logs.join("events.jsonl"), "{}\n").unwrap();
-        assert_eq!(block(preserve(&host, &agent.record, &items)), Vec::<String>::new());
+        assert_eq!(block(preserve(&context(), &host, &agent.record, &items)), Vec::<String>::new());
         let archive = host.layout.preserved().join(format!("a1--{}", agent.record.id));
         assert_eq!(
             std::fs::read_to_string(archive.join("logs/claude_transcript/events.jsonl")).unwrap(),
             "{}\n"
         );
         let manifest: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(archive.join(FILE)).unwrap()).unwrap();
+            serde_json::from_slice(&std::fs::read(archive.join(MANIFEST)).unwrap()).unwrap();
         assert_eq!(manifest["items"][0]["outcome"], "copied");
         assert_eq!(manifest["items"][0]["kind"], "DIRECTORY");
         assert_eq!(manifest["items"][1]["outcome"], "missing");
         assert_eq!(manifest["identity"]["agent_name"], "a1");
+    }
+
+    #[test]
+    fn the_transcript_is_made_whole_first() {
+        use crate::agents::transcript::testing::{ToyAgent, line, toy};
+        let dir = tempfile::tempdir().unwrap();
+        let host = host_at(dir.path());
+        let agent = agent_at(&host, "a1");
+        let state_dir = host.layout.agent(&agent.record.id);
+        std::fs::create_dir(state_dir.join("native")).unwrap();
+        std::fs::write(state_dir.join("native/s.jsonl"), line(1, "agent", "my last words")).unwrap();
+        let store = Store::new(state_dir, agent.record.id.as_str(), std::sync::Arc::new(toy()));
+        let items: Vec<PathBuf> = vec!["events/toy/common_transcript".into()];
+        let warnings = block(preserve_with(Some(store), &host, &agent.record, &items));
+        assert_eq!(warnings, Vec::<String>::new());
+        let archive = host.layout.preserved().join(format!("a1--{}", agent.record.id));
+        let kept = archive.join("events/toy/common_transcript/events.jsonl");
+        assert!(std::fs::read_to_string(kept).unwrap().contains("my last words"));
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(archive.join(MANIFEST)).unwrap()).unwrap();
+        assert_eq!(manifest["transcript_flush"][0]["script_name"], "toy/common_transcript");
+        assert_eq!(manifest["transcript_flush"][0]["outcome"], "succeeded");
+
+        // A type without native files: nothing to do, and said so.
+        let empty = ToyAgent::new();
+        assert_eq!(block(flush(empty.store(toy()))).outcome, FlushOutcome::Skipped);
+        // What cannot be written is an error of the manifest, never of the destroy.
+        let broken = ToyAgent::new();
+        broken.say("s", 1, "user", "x");
+        std::fs::write(broken.dir.path().join("events"), "").unwrap();
+        let flushed = block(flush(broken.store(toy())));
+        assert_eq!(flushed.outcome, FlushOutcome::Error);
+        assert!(flushed.error.unwrap().contains("cannot create directory"));
     }
 
     #[test]
@@ -257,8 +347,8 @@ mod tests {
         std::fs::write(state_dir.join("logs/transcript.jsonl"), "new\n").unwrap();
         let archive = host.layout.preserved().join(format!("a1--{}", agent.record.id));
         std::fs::create_dir_all(&archive).unwrap();
-        std::fs::write(archive.join(FILE), r#"{"schema_version":2,"future":true}"#).unwrap();
-        let warnings = block(preserve(&host, &agent.record, &["logs/transcript.jsonl".into()]));
+        std::fs::write(archive.join(MANIFEST), r#"{"schema_version":2,"future":true}"#).unwrap();
+        let warnings = block(preserve(&context(), &host, &agent.record, &["logs/transcript.jsonl".into()]));
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(!archive.join("logs").exists());
     }
