@@ -78,6 +78,12 @@ pub trait Input: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Why the program has refused `text`, if the pane says so some time after Enter: some programs leave no
+    /// other trace of it. The pane is as in [`Input::screen`].
+    fn rejection(&self, _pane: &str, _text: &str) -> Option<String> {
+        None
+    }
+
     /// Starts to watch for `text`. What happened before does not count.
     ///
     /// # Errors
