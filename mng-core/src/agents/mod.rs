@@ -3,10 +3,12 @@
 pub mod cgroup;
 pub mod facts;
 pub mod input;
+pub mod install;
 pub mod judge;
 pub mod launch;
 pub mod message;
 pub mod output;
+pub mod output_style;
 pub mod probe;
 pub mod processes;
 pub mod readiness;

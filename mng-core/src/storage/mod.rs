@@ -1,6 +1,7 @@
 //! Files of this machine: atomic writes, exclusive creation, locks, fault points.
 
 pub mod fault;
+mod links;
 mod lock;
 mod small;
 
@@ -9,6 +10,7 @@ use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+pub use links::replace_link;
 pub use lock::{FileLock, LockError};
 pub use small::SmallReader;
 

@@ -1,6 +1,26 @@
 //! Agent type plugin: OpenCode as an agent.
+//!
+//! Facts about the program are those of OpenCode 1.18.33, tried with the program itself. Its conversations lie
+//! in a database, so a small plug-in of ours inside the program writes down what is said and what the program
+//! does; messages go in over its HTTP interface.
 
+mod config;
+mod http;
+mod input;
+mod opencode_type;
+mod probe;
+mod provision;
+mod seed;
+mod transcript;
+
+use std::sync::Arc;
+
+use mng_core::agents::types::AgentTypeDef;
 use mng_core::plugins::{Plugin, PluginDescriptor};
+use mng_core::settings::FieldSchema;
+
+use crate::config::{Config, OpencodeConfig};
+use crate::opencode_type::OpencodeType;
 
 mng_core::register_plugin!(PluginDescriptor {
     name: "opencode",
@@ -12,4 +32,14 @@ mng_core::register_plugin!(PluginDescriptor {
 
 struct ThisPlugin;
 
-impl Plugin for ThisPlugin {}
+impl Plugin for ThisPlugin {
+    fn agent_types(&self) -> Vec<AgentTypeDef> {
+        vec![AgentTypeDef {
+            name: "opencode",
+            description: "OpenCode in its terminal",
+            aliases: &[],
+            config_fields: FieldSchema::of::<OpencodeConfig>(),
+            build: |config| Ok(Arc::new(OpencodeType { config: Config::read(config)? })),
+        }]
+    }
+}
