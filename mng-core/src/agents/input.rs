@@ -84,6 +84,11 @@ pub trait Input: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Keys that empty a line of the input box.
+    fn clear_keys(&self) -> &'static [&'static str] {
+        &["C-e", "C-u"]
+    }
+
     /// Starts to watch for `text`. What happened before does not count.
     ///
     /// # Errors

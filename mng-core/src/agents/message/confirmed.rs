@@ -164,6 +164,29 @@ impl Typing<'_> {
         }
     }
 
+    /// Empties the box of text that a sender of ours left there when it was cut short: it would become part of
+    /// the next message. Text of a person is never touched.
+    async fn clear(&self, mut leftover: String) -> Result<Option<String>> {
+        /// Each press empties a row.
+        const MOST_ROWS: usize = 64;
+        let closing = Instant::now() + CLOSING;
+        for _ in 0..MOST_ROWS {
+            Tmux::on(self.host).press(&self.target.pane, self.input.clear_keys()).await?;
+            loop {
+                match self.input.screen(&self.capture(true).await?) {
+                    ScreenState::Ready { leftover: None } => return Ok(None),
+                    ScreenState::Ready { leftover: Some(now) } if now != leftover => {
+                        leftover = now;
+                        break;
+                    }
+                    _ if Instant::now() >= closing => return Ok(Some(leftover)),
+                    _ => tokio::time::sleep(PROOF_POLL).await,
+                }
+            }
+        }
+        Ok(Some(leftover))
+    }
+
     /// Whether the text, or the label of a paste, stands in the box.
     fn stands_in_box(&self, screen: &str) -> bool {
         let ScreenState::Ready { leftover: Some(held) } = self.input.screen(screen) else { return false };
@@ -193,14 +216,26 @@ impl Typing<'_> {
     }
 
     /// Waits for proof after Enter. `None`: the window is over.
-    async fn await_proof(&self, watch: &mut dyn EvidenceWatch, window: Duration) -> Result<Option<Evidence>> {
+    async fn await_proof(
+        &self,
+        watch: &mut dyn EvidenceWatch,
+        window: Duration,
+        is_relaxed: bool,
+    ) -> Result<Option<Evidence>> {
         let begin = Instant::now();
+        let mut read = begin;
         let mut again = ENTER_AGAIN.iter().peekable();
         loop {
             if let Some(evidence) = watch.poll()? {
                 return Ok(Some(evidence));
             }
             let waited = begin.elapsed();
+            if is_relaxed && read.elapsed() >= LATE_POLL {
+                read = Instant::now();
+                if let Some(answer) = self.input.rejection(&self.capture(true).await?, self.text) {
+                    return Ok(Some(Evidence::Rejected(answer)));
+                }
+            }
             if waited >= window {
                 return Ok(None);
             }
@@ -260,6 +295,14 @@ pub(super) async fn send(
         return settle(notes, &typing, Some(delivered), STRICT, false).await;
     }
     let leftover = typing.await_box().await.map_err(Attempt::untyped)?;
+    let leftover = match leftover {
+        Some(held) if is_ours(notes, &typing, &held).await.map_err(Attempt::untyped)? => {
+            let fields = json!({ "input_text": held });
+            notes.write("cleared_restored_input_text", fields).await.map_err(Attempt::untyped)?;
+            typing.clear(held).await.map_err(Attempt::untyped)?
+        }
+        leftover => leftover,
+    };
     if let Some(leftover) = &leftover {
         let fields = json!({ "input_text": leftover });
         notes.write("preexisting_input_text", fields).await.map_err(Attempt::untyped)?;
@@ -285,9 +328,32 @@ pub(super) async fn send(
     notes.write(QUEUED, json!({})).await.map_err(Attempt::typed)?;
     let is_relaxed = input.is_relaxed(typing.text);
     let window = if is_relaxed { RELAXED } else { STRICT };
-    let proof = typing.await_proof(&mut *watch, window).await.map_err(Attempt::typed)?;
+    let proof = typing.await_proof(&mut *watch, window, is_relaxed).await.map_err(Attempt::typed)?;
     fault::point("message.proven");
     settle(notes, &typing, proof, window, is_relaxed).await
+}
+
+/// Whether the text in the box is that of the last message that was begun and never sent off.
+async fn is_ours(notes: &Notes<'_>, typing: &Typing<'_>, held: &str) -> Result<bool> {
+    let events = notes.log.read(notes.host).await?;
+    let text = |key: &str, event: &serde_json::Map<String, serde_json::Value>| {
+        event.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
+    };
+    let mut unsent = None;
+    for event in &events {
+        match text("type", event).as_deref() {
+            Some(STARTED) if !event.contains_key("as_argument") => unsent = text("text", event),
+            Some(QUEUED | ACCEPTED) => unsent = None,
+            _ => {}
+        }
+    }
+    let Some(unsent) = unsent else { return Ok(false) };
+    let (held_letters, unsent_tail) = (letters(held), tail(&unsent));
+    let is_label = typing.input.paste_labels().iter().any(|label| held.trim_start().starts_with(label));
+    Ok(is_label
+        || (!held_letters.is_empty() && letters(&unsent).contains(&held_letters))
+        || (!unsent_tail.is_empty() && held_letters.ends_with(&unsent_tail))
+        || held.trim() == unsent.trim())
 }
 
 /// Writes down how it went.

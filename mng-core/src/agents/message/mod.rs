@@ -5,6 +5,8 @@
 //! more than that it was typed. What a type with an input of its own can prove: see [`confirmed`].
 
 mod confirmed;
+#[cfg(test)]
+mod confirmed_tests;
 mod error;
 #[cfg(test)]
 mod tests;
