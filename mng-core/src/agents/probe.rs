@@ -175,6 +175,7 @@ impl Look<'_> {
                 launch: launch.as_ref(),
                 markers,
                 reader: &mut self.reader,
+                proc_dir: self.has_proc.then_some(Path::new("/proc")),
             })
         });
         AgentFacts {

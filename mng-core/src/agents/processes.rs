@@ -151,7 +151,16 @@ pub(crate) fn read_process(pid: i32) -> std::io::Result<Option<Process>> {
 
 /// As [`read_process`], for many of them.
 pub(crate) fn read_process_with(reader: &mut SmallReader, pid: i32) -> std::io::Result<Option<Process>> {
-    match reader.read(Path::new(&format!("/proc/{pid}/stat"))) {
+    read_process_in(Path::new("/proc"), reader, pid)
+}
+
+/// As [`read_process_with`], from `/proc` or a recording of it.
+pub(crate) fn read_process_in(
+    proc_dir: &Path,
+    reader: &mut SmallReader,
+    pid: i32,
+) -> std::io::Result<Option<Process>> {
+    match reader.read(&proc_dir.join(format!("{pid}/stat"))) {
         Ok(bytes) => Ok(read_stat(bytes)),
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(error),

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::facts::{LaunchFacts, Markers};
+use super::facts::{LaunchFacts, Markers, Seen};
+use super::processes::{Process, read_process_in};
 use super::types::AgentType;
 use crate::model::record::AgentRecord;
 use crate::model::state::WaitingReason;
@@ -38,6 +39,20 @@ pub struct TypeLook<'a> {
     pub markers: Markers,
     /// For files of a few kilobytes.
     pub reader: &'a mut SmallReader,
+    /// `/proc`, or a recording of it; `None` where the host has none.
+    pub proc_dir: Option<&'a Path>,
+}
+
+impl TypeLook<'_> {
+    /// One process now; `Yes(None)` if it is gone. Where there is no `/proc`, nothing but that it exists can
+    /// be told without starting a program, so it is not seen.
+    pub fn process(&mut self, pid: i32) -> Seen<Option<Process>> {
+        let Some(proc_dir) = self.proc_dir else { return Seen::No("there is no /proc here".into()) };
+        match read_process_in(proc_dir, self.reader, pid) {
+            Ok(process) => Seen::Yes(process),
+            Err(error) => Seen::No(error.to_string()),
+        }
+    }
 }
 
 /// Reads a program's own files for its state. Called once an agent in every listing: a few small files, no

@@ -312,6 +312,7 @@ mod tests {
                 launch: None,
                 markers: mng_core::agents::facts::Markers::default(),
                 reader: &mut SmallReader::new(),
+                proc_dir: None,
             })
         }
 

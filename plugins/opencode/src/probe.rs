@@ -52,6 +52,7 @@ mod tests {
                 launch: None,
                 markers,
                 reader: &mut reader,
+                proc_dir: None,
             })
         };
         let now = Some(Time::now());
