@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
 
 mod capture;
+mod claude;
 mod cleanup;
 mod clone;
 mod config;
