@@ -215,6 +215,8 @@ macro_rules! bare {
 pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("archive", [], commands::archive::ArchiveArgs, commands::archive::run)
         .about("Hide agents from `mng list --active`"),
+    waits!("ask", [], commands::ask::AskArgs, commands::ask::run)
+        .about("Ask a model how to use mng"),
     waits!("capture", [], commands::capture::CaptureArgs, commands::capture::run)
         .about("Print what an agent's screen shows"),
     waits!("cleanup", ["clean"], commands::cleanup::CleanupArgs, commands::cleanup::run)

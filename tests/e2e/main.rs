@@ -1,6 +1,7 @@
 //! End-to-end tests of the real binary, one module a verb.
 #![expect(clippy::unwrap_used, reason = "the functions that tests share are tests too")]
 
+mod ask;
 mod capture;
 mod claude;
 mod cleanup;

@@ -47,6 +47,7 @@
 //! - A question is `ui.confirm(question, "--force").await`; it fails with a usage error where nobody can answer.
 
 pub(crate) mod archive;
+pub(crate) mod ask;
 pub(crate) mod capture;
 pub(crate) mod cleanup;
 pub(crate) mod clone;

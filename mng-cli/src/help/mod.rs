@@ -17,6 +17,7 @@ use crate::frame::{self, EarlyOptions, Invocation};
 use crate::ui::{Console, Ui};
 
 pub(crate) use command::summary;
+pub(crate) use overview::commands as command_summaries;
 pub(crate) use topics::TOPICS;
 
 /// Where a page goes.
@@ -68,6 +69,30 @@ pub(crate) fn topic_page(ui: &mut Ui, env: &EnvSnapshot, topic: &HelpTopic) -> C
     };
     pager::show(ui, env, &text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// All pages, one after the other, as they are in a pipe: what a model is told.
+pub(crate) fn manual() -> String {
+    const WIDTH: usize = 100;
+    let topics = all_topics();
+    let mut text = overview::page(WIDTH, false, &topics);
+    for spec in cli::COMMANDS.iter().filter(|spec| !spec.is_hidden) {
+        let root = frame::build(spec);
+        let called = format!("mng {}", root.get_name());
+        let mut pages = vec![command::page(&called, &root, &[], WIDTH, false)];
+        for below in root.get_subcommands().filter(|below| !below.is_hide_set()) {
+            pages.push(command::page(&format!("{called} {}", below.get_name()), below, &[], WIDTH, false));
+        }
+        for page in pages {
+            text.push_str("\n----\n\n");
+            text.push_str(&page);
+        }
+    }
+    for topic in topics {
+        text.push_str("\n----\n\n");
+        text.push_str(topic.body);
+    }
+    text
 }
 
 /// What the words after `mng help` name.

@@ -32,7 +32,7 @@ pub(super) fn page(width: usize, has_colours: bool, topics: &[HelpTopic]) -> Str
 }
 
 /// Every visible command with its aliases; the members of a group stand as `config set`.
-fn commands() -> Vec<(String, String)> {
+pub(crate) fn commands() -> Vec<(String, String)> {
     let mut rows = Vec::new();
     for spec in cli::COMMANDS.iter().filter(|spec| !spec.is_hidden) {
         rows.push((joined(spec.name, spec.aliases), spec.summary()));

@@ -1,5 +1,6 @@
 //! Agents: their types, how they start, what state they are in, how they end.
 
+pub mod answer;
 pub mod cgroup;
 pub mod facts;
 pub mod input;

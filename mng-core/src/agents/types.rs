@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::answer::{AnswerCommand, AnswerSite};
 use super::input::Input;
 use super::output::{HeadlessOutput, PlainOutput};
 use super::transcript::TranscriptSource;
@@ -161,6 +162,15 @@ pub trait AgentType: Send + Sync + fmt::Debug {
     /// How the output of a headless agent becomes text; made anew for each run.
     fn headless_output(&self) -> Box<dyn HeadlessOutput> {
         Box::new(PlainOutput)
+    }
+
+    /// A child process that answers one question without tools, its output read by
+    /// [`AgentType::headless_output`]; `None`: the type has none.
+    ///
+    /// # Errors
+    /// The program is missing, or its private files cannot be written.
+    fn answer(&self, _site: &AnswerSite<'_>) -> Result<Option<AnswerCommand>> {
+        Ok(None)
     }
 
     /// Whether the program has come up far enough to take a message; `None`: its state tells.

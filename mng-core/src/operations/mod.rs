@@ -2,6 +2,7 @@
 //! of events. Nothing here prints, exits or knows the command line.
 
 pub mod archive;
+pub mod ask;
 pub mod capture;
 pub mod cleanup;
 pub mod completion_cache;

@@ -70,7 +70,7 @@ fn check_environment(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> {
 }
 
 /// The word to look for; `None` if the command is more than a program with arguments.
-fn program(kind: &ClaudeType) -> Option<String> {
+pub(crate) fn program(kind: &ClaudeType) -> Option<String> {
     match kind.config.command.as_deref().map(str::trim).filter(|command| !command.is_empty()) {
         None => Some("claude".into()),
         Some(command) => {
@@ -86,19 +86,9 @@ async fn installed(kind: &ClaudeType, site: &TypeSite<'_>, program: &str) -> Res
         return Ok(found);
     }
     let wanted = kind.config.own.version.as_deref();
-    let missing = |reason: &str| {
-        Error::hinted(
-            ErrorClass::BinaryNotInstalled,
-            format!("Claude Code (`{program}`) is not installed{reason}"),
-            format!("install it: {}", by_hand(wanted)),
-        )
-    };
+    let missing = |reason: &str| missing(kind, program, reason);
     if program != "claude" {
-        return Err(Error::hinted(
-            ErrorClass::BinaryNotInstalled,
-            format!("`{program}`, the command of type `{}`, is not there", kind.flavor.name()),
-            format!("mng config unset agent_types.{}.command", kind.flavor.name()),
-        ));
+        return Err(missing(""));
     }
     if site.host.is_local() {
         let is_agreed = site.is_yes
@@ -128,6 +118,22 @@ async fn installed(kind: &ClaudeType, site: &TypeSite<'_>, program: &str) -> Res
     find(site, program).await?.ok_or_else(|| missing(" where its installer should have put it"))
 }
 
+/// The error of a program that is not there; `reason` goes on from `is not installed`.
+pub(crate) fn missing(kind: &ClaudeType, program: &str, reason: &str) -> Error {
+    if program != "claude" {
+        return Error::hinted(
+            ErrorClass::BinaryNotInstalled,
+            format!("`{program}`, the command of type `{}`, is not there", kind.flavor.name()),
+            format!("mng config unset agent_types.{}.command", kind.flavor.name()),
+        );
+    }
+    Error::hinted(
+        ErrorClass::BinaryNotInstalled,
+        format!("Claude Code (`{program}`) is not installed{reason}"),
+        format!("install it: {}", by_hand(kind.config.own.version.as_deref())),
+    )
+}
+
 /// What a person can paste.
 fn by_hand(version: Option<&str>) -> String {
     let run = ShellCommand::new("bash").arg("/tmp/claude-install.sh").args(version);
@@ -153,7 +159,7 @@ async fn find(site: &TypeSite<'_>, program: &str) -> Result<Option<String>> {
     Ok(Some(text.trim().to_owned()).filter(|path| ran.is_success() && !path.is_empty()))
 }
 
-fn is_executable(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mng_core::Result;
+use mng_core::agents::answer::{AnswerCommand, AnswerSite};
 use mng_core::agents::output::HeadlessOutput;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
 use mng_core::model::env_file::EnvVars;
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::config::{Config, UpdatePolicy};
 use crate::stream::StreamOutput;
-use crate::{check, command, conversations, provision, start};
+use crate::{ask, check, command, conversations, provision, start};
 
 /// Which of the types it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +117,10 @@ impl AgentType for ClaudeType {
 
     fn headless_output(&self) -> Box<dyn HeadlessOutput> {
         Box::new(StreamOutput::default())
+    }
+
+    fn answer(&self, site: &AnswerSite<'_>) -> Result<Option<AnswerCommand>> {
+        if self.is_headless() { ask::answer(self, site).map(Some) } else { Ok(None) }
     }
 
     fn kept_items(&self) -> Vec<PathBuf> {

@@ -2,6 +2,7 @@
 //!
 //! Facts about the program are those of Claude Code 2.1.330, tried with the program itself.
 
+mod ask;
 mod check;
 mod claude_type;
 mod command;

@@ -1,5 +1,6 @@
 //! The real Claude Code under mng, offline: its model is the stub of the tests.
 
+mod ask;
 mod basics;
 
 use std::fs;

@@ -60,7 +60,8 @@ pub(super) fn user_texts(body: &Value) -> Option<Vec<String>> {
 /// The result of the tool that the conversation ends with. A message that goes on with words of the user (what
 /// Claude Code sends after an interrupted tool) opens a turn instead.
 fn tool_result(body: &Value) -> Option<String> {
-    let last = messages(body).last()?;
+    // Print mode tells of its surroundings in a message of the system, at the end.
+    let last = messages(body).iter().rev().find(|message| message["role"] != "system")?;
     if !texts_of(last).is_empty() {
         return None;
     }
