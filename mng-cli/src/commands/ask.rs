@@ -228,7 +228,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for reply in ["rm -rf /", "mng list\nmng stop a", "I would use mng list", "mng label 'a", "", "```\n```"] {
+        for reply in
+            ["rm -rf /", "mng list\nmng stop a", "I would use mng list", "mng label 'a", "", "```\n```"]
+        {
             assert!(command_of(reply).is_err(), "{reply}");
         }
         let error = command_of("Use\nthis").unwrap_err().to_string();

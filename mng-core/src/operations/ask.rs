@@ -42,12 +42,8 @@ pub async fn ask(ctx: &Ctx, request: &AskRequest, on_text: &mut (dyn FnMut(&[u8]
     let (work_dir, system_prompt) = (private.path.join("work"), private.path.join("system-prompt"));
     storage::create_private_dir(&work_dir)?;
     storage::write_volatile(&system_prompt, request.system_prompt.as_bytes(), 0o600)?;
-    let site = AnswerSite {
-        env: &ctx.env,
-        dir: &private.path,
-        work_dir: &work_dir,
-        system_prompt: &system_prompt,
-    };
+    let site =
+        AnswerSite { env: &ctx.env, dir: &private.path, work_dir: &work_dir, system_prompt: &system_prompt };
     let command = agent_type.answer(&site)?.ok_or_else(no_type)?;
     let mut reader = agent_type.headless_output();
     let mut complaint = Vec::new();
@@ -133,7 +129,8 @@ mod tests {
         let (link, target) = (dir.path().join("link"), dir.path().join("login"));
         std::fs::write(&target, "old").unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        let command = AnswerCommand { links: vec![(link.clone(), target.clone())], ..AnswerCommand::default() };
+        let command =
+            AnswerCommand { links: vec![(link.clone(), target.clone())], ..AnswerCommand::default() };
         give_back(&command).unwrap();
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "old");
         std::fs::remove_file(&link).unwrap();

@@ -84,7 +84,8 @@ fn isolate(site: &AnswerSite<'_>, user: Option<&UserClaude>, command: &mut Answe
     let global = user.map(|user| read(&user.global)).transpose()?.flatten();
     let global = global.and_then(|global| global.as_object().cloned());
     let primary = global.as_ref().and_then(|global| global.get("primaryApiKey")).and_then(Value::as_str);
-    let keys: BTreeSet<String> = [site.env.get(KEY), primary].into_iter().flatten().map(str::to_owned).collect();
+    let keys: BTreeSet<String> =
+        [site.env.get(KEY), primary].into_iter().flatten().map(str::to_owned).collect();
     let work_dir = places::real(site.work_dir);
     let wanted = Wanted {
         work_dir: &work_dir,
@@ -100,7 +101,8 @@ fn isolate(site: &AnswerSite<'_>, user: Option<&UserClaude>, command: &mut Answe
     if let Some(user) = user {
         // How the program logs in may stand there; what it does beside answering is not wanted.
         if let Some(Value::Object(mut settings)) = read(&user.dir.join("settings.json"))? {
-            settings.retain(|key, _| ["env", "apiKeyHelper", "model", "awsAuthRefresh"].contains(&key.as_str()));
+            settings
+                .retain(|key, _| ["env", "apiKeyHelper", "model", "awsAuthRefresh"].contains(&key.as_str()));
             write(&dir.join("settings.json"), &places::to_json(&settings))?;
         }
         let (theirs, ours) = (user.dir.join(CREDENTIALS), dir.join(CREDENTIALS));

@@ -17,7 +17,8 @@ fn the_answer_is_streamed_and_nothing_is_left_behind() {
     assert!(left.is_empty(), "{left:?}");
     assert!(claude.env.sessions().is_empty());
 
-    let asked = claude.stub.requests().into_iter().find(|request| request.path.contains("/v1/messages")).unwrap();
+    let asked =
+        claude.stub.requests().into_iter().find(|request| request.path.contains("/v1/messages")).unwrap();
     let system = asked.body["system"].to_string();
     for page in ["mng create", "mng config set", "# Undo"] {
         assert!(system.contains(page), "the model is not told `{page}`");

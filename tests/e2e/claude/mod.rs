@@ -53,7 +53,10 @@ impl Claude {
     /// The row of `mng list --format json`.
     #[track_caller]
     pub(crate) fn row(&self, name: &str) -> Value {
-        self.env.listed().remove(name).unwrap_or_else(|| panic!("`{name}` is not listed\n{}", self.describe()))
+        self.env
+            .listed()
+            .remove(name)
+            .unwrap_or_else(|| panic!("`{name}` is not listed\n{}", self.describe()))
     }
 
     /// `STATE` or `STATE REASON`, as listed.
