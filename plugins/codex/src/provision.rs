@@ -23,6 +23,7 @@ const TABLES: [&str; 2] = ["model_providers", "mcp_servers"];
 ///
 /// A link is replaced in one step and never written through.
 const MAKE_HOME: &str = r#"
+umask 077
 mkdir -p "$1" && chmod 700 "$1" || exit 1
 : >>"$1/.personality_migration" || exit 1
 [ -n "$2" ] || exit 0

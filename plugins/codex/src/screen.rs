@@ -22,6 +22,9 @@ const DIALOGS: [(&str, &str); 9] = [
     ("Select Reasoning Level", "the choice of a reasoning level"),
 ];
 
+/// Start of the status row while the keys move through the conversation.
+const BROWSING: &str = "Browsing transcript";
+
 /// The style of a character, as far as it matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Style {
@@ -60,6 +63,11 @@ pub(crate) fn judge(pane: &str) -> ScreenState {
     };
     if mark.is_reversed {
         return ScreenState::Dialog(Dialog { name: name(&rows[..=at]), answer: None });
+    }
+    // Escape at rest leads here; letters scroll then, and Escape leads back.
+    if rows[at..].iter().any(|row| row.text().trim_start().starts_with(BROWSING)) {
+        let answer = Some(vec!["Escape".to_owned()]);
+        return ScreenState::Dialog(Dialog { name: "the transcript browser".into(), answer });
     }
     // Further lines of the text follow without a gap; then come the rows of the status.
     let mut typed = vec![rows[at].bright().trim_start_matches(MARK).trim().to_owned()];
@@ -203,6 +211,14 @@ mod tests {
         let popup =
             "\u{1b}[1;7m› /model  \u{1b}[0;7mchoose\u{1b}[0m\n\n\u{1b}[1m›\u{1b}[0m /model\n\n  status\n";
         assert_eq!(judge(popup), ScreenState::Ready { leftover: Some("/model".into()) });
+    }
+
+    #[test]
+    fn the_transcript_browser_is_left_by_escape() {
+        let pane = with_box("\u{1b}[0;2m Ask Codex to do anything\u{1b}[0m")
+            .replace("← for agents", "\u{1b}[38;5;75mBrowsing transcript\u{1b}[2m · ↑↓/jk");
+        let ScreenState::Dialog(dialog) = judge(&pane) else { panic!() };
+        assert_eq!(dialog.answer, Some(vec!["Escape".to_owned()]));
     }
 
     #[test]

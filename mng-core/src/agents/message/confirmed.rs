@@ -330,6 +330,14 @@ pub(super) async fn send(
     let window = if is_relaxed { RELAXED } else { STRICT };
     let proof = typing.await_proof(&mut *watch, window, is_relaxed).await.map_err(Attempt::typed)?;
     fault::point("message.proven");
+    if matches!(proof, Some(Evidence::Rejected(_)))
+        && let ScreenState::Ready { leftover: Some(held) } =
+            input.screen(&typing.capture(true).await.map_err(Attempt::typed)?)
+        && letters(&held).contains(&typing.tail)
+    {
+        // Some programs put what they refuse back into their box, where the next message would join it.
+        typing.clear(held).await.map_err(Attempt::typed)?;
+    }
     settle(notes, &typing, proof, window, is_relaxed).await
 }
 
