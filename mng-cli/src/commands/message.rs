@@ -152,10 +152,7 @@ impl Render for Shown {
             out.line(format_args!("Successfully sent message to {} agent(s)", report.total_sent))?;
         }
         if report.total_blocked > 0 {
-            out.warning(format_args!(
-                "Blocked on a dialog that nobody answered: {} agent(s)",
-                report.total_blocked
-            ));
+            out.warning(format_args!("Not taken, a person has to look: {} agent(s)", report.total_blocked));
             out.warning(format_args!("Blocked agents: {}", names(&report.blocked_agents)));
         }
         if report.total_failed > 0 {

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use crate::ui::{Out, Style};
 
-/// Characters shown of a tool's input, of its output and of thinking.
+/// Characters shown of a tool's input, of its output, of thinking, and of what the program tells itself: the
+/// standing instructions of some fill screens before the first word of a person.
 const INPUT: usize = 200;
 const OUTPUT: usize = 2000;
 const THINKING: usize = 500;
+const SYSTEM: usize = 500;
 
 /// One paragraph of the transcript.
 #[derive(Debug)]
@@ -39,7 +41,8 @@ pub(super) fn of(record: &Value, is_full: bool) -> Vec<Block> {
             }
             let message = content(record.get("message"));
             if !message.trim().is_empty() {
-                lines.push(printable(&message));
+                let most = if source == "system" { SYSTEM } else { usize::MAX };
+                lines.push(printable(&cut(&message, most)));
             }
             for call in list(record, "tool_calls") {
                 let name = text(call, "function_name").unwrap_or("unknown");

@@ -354,6 +354,10 @@ fn signals(facts: &AgentFacts) -> Vec<Signal> {
         Some(Seen::No(why)) => add("process_tree", format!("cannot be seen: {why}"), None),
         None => {}
     }
+    // The program's own files: looked at also when something else decided.
+    if let Some(seen) = &facts.type_state {
+        add(seen.signal, seen.value.clone(), seen.since);
+    }
     let presence = |marker: Option<Time>| if marker.is_some() { "exists" } else { "absent" }.to_owned();
     if facts.traits.tracks_activity {
         add("active", presence(facts.markers.active), facts.markers.active);
