@@ -1,7 +1,14 @@
 //! The real Claude Code under mng, offline: its model is the stub of the tests.
 
+mod adoption;
 mod ask;
 mod basics;
+mod headless;
+mod installation;
+mod modes;
+mod person;
+mod setup;
+mod taken_over;
 
 use std::fs;
 use std::time::{Duration, Instant};
