@@ -132,6 +132,19 @@ pub(super) async fn confirm_first_message(
     Ok(())
 }
 
+/// Variables that the agent has from the caller. A tmux server keeps what its first client has in its
+/// environment and shows it to every session, so what one agent is given stays out of it; the agent's own
+/// panes read it from its file.
+fn passed_on<'e>(ctx: &'e Ctx, env: &'e EnvVars) -> impl Iterator<Item = String> + 'e {
+    const OF_TMUX: [&str; 10] =
+        ["PATH", "HOME", "SHELL", "USER", "LOGNAME", "TERM", "LANG", "TMPDIR", "TMUX", "TMUX_TMPDIR"];
+    env.iter()
+        .filter(|(name, value)| ctx.env.get(name) == Some(*value))
+        .map(|(name, _)| name)
+        .filter(|name| !OF_TMUX.contains(name) && !name.starts_with("LC_") && !name.starts_with("XDG_"))
+        .map(str::to_owned)
+}
+
 /// Starts an agent's session. `is_new`: it was made a moment ago and never ran. Whoever starts an agent whose
 /// destroy was cut short wants to keep it: no gc finishes that any more.
 ///
@@ -147,17 +160,19 @@ pub(super) async fn start(
     events: &Events,
 ) -> Result<Started> {
     let core = &ctx.settings.core;
+    let env = read_env(host, record).await?;
     if let Ok(agent_type) = ctx.agent_type(&record.agent_type) {
-        let env = read_env(host, record).await?;
         let site =
             TypeSite { ctx, host, source: &record.work_dir, env: &env, is_yes: false, adopt: &[], events };
         agent_type.before_start(&site, record).await?;
     }
+    let mut unset_vars = core.unset_vars.clone();
+    unset_vars.extend(passed_on(ctx, &env));
     let request = StartRequest {
         record,
         command_line,
         tmux: &core.tmux,
-        unset_vars: &core.unset_vars,
+        unset_vars: &unset_vars,
         mng: &launch::own_command(&ctx.env),
         is_new,
         grace: ctx.limits.stop_grace,
