@@ -36,10 +36,9 @@ impl TranscriptSource for Messages {
         const END: u64 = 1024 * 1024;
         let length = std::fs::metadata(session).ok()?.len();
         let tail = storage::read_range(session, length.saturating_sub(END), END as usize).ok()??;
-        let told = tail.split(|byte| *byte == b'\n').rev().find_map(|line| {
+        tail.split(|byte| *byte == b'\n').rev().find_map(|line| {
             serde_json::from_slice::<Value>(line).ok()?.get("version")?.as_str().map(str::to_owned)
-        });
-        told
+        })
     }
 
     fn is_kept(&self) -> bool {
