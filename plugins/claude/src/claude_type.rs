@@ -6,13 +6,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mng_core::Result;
 use mng_core::agents::answer::{AnswerCommand, AnswerSite};
+use mng_core::agents::input::Input;
 use mng_core::agents::output::HeadlessOutput;
+use mng_core::agents::type_state::StateProbe;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
 use mng_core::model::env_file::EnvVars;
 use mng_core::model::record::AgentRecord;
 use serde_json::Value;
 
 use crate::config::{Config, UpdatePolicy};
+use crate::input::ClaudeInput;
+use crate::state::ClaudeProbe;
 use crate::stream::StreamOutput;
 use crate::{ask, check, command, conversations, provision, start};
 
@@ -113,6 +117,15 @@ impl AgentType for ClaudeType {
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {
         (!self.is_headless()).then(|| state_dir.join("session_started").exists())
+    }
+
+    fn state_probe(&self) -> Option<Arc<dyn StateProbe>> {
+        (!self.is_headless()).then(|| Arc::new(ClaudeProbe) as Arc<dyn StateProbe>)
+    }
+
+    fn input(&self) -> Option<Arc<dyn Input>> {
+        let answers = self.config.own.sensibly_deal_with_dialogs.clone();
+        (!self.is_headless()).then(|| Arc::new(ClaudeInput { answers }) as Arc<dyn Input>)
     }
 
     fn headless_output(&self) -> Box<dyn HeadlessOutput> {

@@ -10,6 +10,7 @@ mod config;
 mod conversations;
 mod global_config;
 mod hooks;
+mod input;
 mod launch;
 mod places;
 mod provision;
@@ -18,6 +19,7 @@ mod resources;
 mod settings_file;
 mod skills;
 mod start;
+mod state;
 mod stream;
 
 use mng_core::agents::types::AgentTypeDef;
