@@ -37,6 +37,7 @@ mod rename;
 mod rescue;
 mod safety;
 mod start;
+mod state_accuracy;
 mod stop;
 mod teardown;
 mod transcript;

@@ -13,6 +13,7 @@ pub mod output_style;
 pub mod probe;
 pub mod processes;
 pub mod readiness;
+pub mod replay;
 pub mod stop;
 pub mod tmux;
 pub mod transcript;

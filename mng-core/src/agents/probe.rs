@@ -15,7 +15,7 @@ use super::facts::{
 };
 use super::judge::needs_tree;
 use super::launch::{LAUNCH_FILE, LaunchFile};
-use super::processes::{ProcessTable, has_proc, read_process_with};
+use super::processes::{ProcessTable, has_proc, read_process_in};
 use super::stop::groups;
 use super::tmux::{SessionMatch, Sessions, Tmux};
 use super::type_state::TypeLook;
@@ -72,9 +72,8 @@ pub async fn probe_host(host: &Host, request: &ProbeRequest<'_>) -> Result<HostF
         // Perhaps another program is just writing it in place: the slow reader waits for a moment.
         match host.read_agent(&id).await {
             Ok(Some(record)) => {
-                let reader = SmallReader::new();
-                let mut look = Look { host, request, at, has_proc: has_proc(host), reader };
-                agents.push(look.agent(record));
+                let dir = host.layout.agent(&record.id);
+                agents.push(Look::at_host(host, request, at).agent(&dir, record));
             }
             Ok(None) => {}
             Err(error) => damaged.push((id, error)),
@@ -128,11 +127,11 @@ fn read_agents(
 ) -> (Vec<AgentFacts>, Vec<AgentId>) {
     let mut agents = Vec::with_capacity(ids.len());
     let mut torn = Vec::new();
-    let mut look = Look { host, request, at, has_proc: has_proc(host), reader: SmallReader::new() };
+    let mut look = Look::at_host(host, request, at);
     for id in ids {
         match look.reader.read(&host.layout.agent_record(id)) {
             Ok(bytes) => match serde_json::from_slice::<AgentRecord>(bytes) {
-                Ok(record) => agents.push(look.agent(record)),
+                Ok(record) => agents.push(look.agent(&host.layout.agent(id), record)),
                 Err(_) => torn.push(id.clone()),
             },
             // A create or a destroy in progress.
@@ -144,18 +143,25 @@ fn read_agents(
 }
 
 /// A look at the files of one agent after the other.
-struct Look<'a> {
-    host: &'a Host,
-    request: &'a ProbeRequest<'a>,
-    at: Time,
-    has_proc: bool,
-    reader: SmallReader,
+pub(super) struct Look<'a> {
+    pub(super) traits: &'a (dyn Fn(&AgentRecord) -> TypeTraits + Send + Sync),
+    pub(super) at: Time,
+    /// `/proc`, or a recording of it; `None` where the host has none.
+    pub(super) proc_dir: Option<&'a Path>,
+    pub(super) reader: SmallReader,
+}
+
+impl<'a> Look<'a> {
+    fn at_host(host: &Host, request: &ProbeRequest<'a>, at: Time) -> Self {
+        let proc_dir = has_proc(host).then_some(Path::new("/proc"));
+        Self { traits: request.traits, at, proc_dir, reader: SmallReader::new() }
+    }
 }
 
 impl Look<'_> {
-    fn agent(&mut self, record: AgentRecord) -> AgentFacts {
-        let dir = self.host.layout.agent(&record.id);
-        let traits = (self.request.traits)(&record);
+    /// What the files in `dir`, an agent's state dir, tell; its session and its processes are not looked at.
+    pub(super) fn agent(&mut self, dir: &Path, record: AgentRecord) -> AgentFacts {
+        let traits = (self.traits)(&record);
         let markers = Markers {
             active: traits.tracks_activity.then(|| modified(&dir.join("active"))).flatten(),
             blocked: traits.blocked_marker.as_ref().and_then(|name| modified(&dir.join(name))),
@@ -169,13 +175,13 @@ impl Look<'_> {
         let launch = self.launch(&dir.join(LAUNCH_FILE));
         let type_state = traits.probe.as_ref().and_then(|probe| {
             probe.0.look(&mut TypeLook {
-                state_dir: &dir,
+                state_dir: dir,
                 record: &record,
                 at: self.at,
                 launch: launch.as_ref(),
                 markers,
                 reader: &mut self.reader,
-                proc_dir: self.has_proc.then_some(Path::new("/proc")),
+                proc_dir: self.proc_dir,
             })
         });
         AgentFacts {
@@ -197,14 +203,16 @@ impl Look<'_> {
     fn launch(&mut self, path: &Path) -> Option<LaunchFacts> {
         let (bytes, modified) = self.reader.read_with_time(path).ok()?;
         let file = LaunchFile::read(std::str::from_utf8(bytes).ok()?);
-        let is_alive = match file.process {
-            None => Seen::Yes(false),
-            Some(process) if self.has_proc => match read_process_with(&mut self.reader, process.pid) {
-                Ok(now) => Seen::Yes(now.is_some_and(|now| now.id == process && !now.is_zombie)),
-                Err(error) => Seen::No(error.to_string()),
-            },
+        let is_alive = match (file.process, self.proc_dir) {
+            (None, _) => Seen::Yes(false),
+            (Some(process), Some(proc_dir)) => {
+                match read_process_in(proc_dir, &mut self.reader, process.pid) {
+                    Ok(now) => Seen::Yes(now.is_some_and(|now| now.id == process && !now.is_zombie)),
+                    Err(error) => Seen::No(error.to_string()),
+                }
+            }
             // Without /proc the table tells, later.
-            Some(_) => Seen::No("not looked at".into()),
+            (Some(_), None) => Seen::No("not looked at".into()),
         };
         Some(LaunchFacts { file, modified: modified.into(), is_alive })
     }
@@ -257,16 +265,17 @@ fn place_in_sessions(
             command: pane.command.clone(),
             title: pane.title.clone(),
         });
-        if let (Some(probe), Some(pane)) = (&agent.traits.probe, &pane) {
-            agent.type_state = probe.0.with_title(agent.type_state.take(), &pane.title, agent.at);
-        }
-        agent.session = Seen::Yes(Some(SessionFacts {
-            id: session.id.clone(),
-            name: session.name.clone(),
-            is_marked,
-            pane,
-        }));
+        let session = SessionFacts { id: session.id.clone(), name: session.name.clone(), is_marked, pane };
+        place(agent, session);
     }
+}
+
+/// Puts an agent into its session, whose pane may tell of its state.
+pub(super) fn place(agent: &mut AgentFacts, session: SessionFacts) {
+    if let (Some(probe), Some(pane)) = (&agent.traits.probe, &session.pane) {
+        agent.type_state = probe.0.with_title(agent.type_state.take(), &pane.title, agent.at);
+    }
+    agent.session = Seen::Yes(Some(session));
 }
 
 /// Looks at the process table if anything depends on it.
@@ -298,18 +307,17 @@ async fn look_at_processes(
         }
         let Seen::Yes(Some(SessionFacts { pane: Some(pane), .. })) = &agent.session else { continue };
         agent.tree = Some(match &table {
-            Ok(table) => Seen::Yes(
-                table
-                    .trees(&[pane.pid], |_| false)
-                    .into_iter()
-                    .filter(|process| !process.is_zombie)
-                    .map(|process| TreeProcess { pid: process.id.pid, name: process.name.clone() })
-                    .collect(),
-            ),
+            Ok(table) => Seen::Yes(tree(table, pane.pid)),
             Err(error) => Seen::No(error.to_string()),
         });
     }
     table
+}
+
+/// The processes below one, itself included, breadth first.
+pub(super) fn tree(table: &ProcessTable, root: i32) -> Vec<TreeProcess> {
+    let below = table.trees(&[root], |_| false).into_iter().filter(|process| !process.is_zombie);
+    below.map(|process| TreeProcess { pid: process.id.pid, name: process.name.clone() }).collect()
 }
 
 /// What runs in the agent's panes and in its control group.

@@ -79,9 +79,7 @@ impl ProcessTable {
     /// They cannot be read; that is not "there are none".
     pub async fn read(host: &Host) -> Result<Self> {
         if has_proc(host) {
-            let mut reader = SmallReader::new();
-            let read = |pid| read_process_with(&mut reader, pid).ok().flatten();
-            return Ok(Self::new(pids()?.into_iter().filter_map(read)));
+            return Self::read_in(Path::new("/proc"));
         }
         let request = ExecRequest::new(["ps", "-A", "-o", "pid=,ppid=,rss=,lstart=,comm="])
             .env("LC_ALL", "C")
@@ -97,6 +95,16 @@ impl ProcessTable {
             table.by_pid.insert(process.id.pid, process);
         }
         table
+    }
+
+    /// The processes in a recording of `/proc`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn read_in(proc_dir: &Path) -> Result<Self> {
+        let mut reader = SmallReader::new();
+        let read = |pid| read_process_in(proc_dir, &mut reader, pid).ok().flatten();
+        Ok(Self::new(pids_in(proc_dir)?.into_iter().filter_map(read)))
     }
 
     #[must_use]
@@ -139,8 +147,9 @@ pub(crate) fn has_proc(host: &Host) -> bool {
     host.is_local() && Path::new("/proc/self/stat").exists()
 }
 
-fn pids() -> Result<Vec<i32>> {
-    let entries = fs::read_dir("/proc").map_err(|error| Error::io("list `/proc`", error))?;
+fn pids_in(proc_dir: &Path) -> Result<Vec<i32>> {
+    let entries =
+        fs::read_dir(proc_dir).map_err(|error| Error::io(format!("list `{}`", proc_dir.display()), error))?;
     Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
