@@ -8,6 +8,8 @@ mod adopt;
 mod codex_type;
 mod config;
 mod convert;
+#[cfg(test)]
+mod corpus_tests;
 mod evidence;
 mod home;
 mod install;

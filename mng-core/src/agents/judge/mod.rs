@@ -365,9 +365,6 @@ fn signals(facts: &AgentFacts) -> Vec<Signal> {
             add("blocked", presence(facts.markers.blocked), facts.markers.blocked);
         }
     }
-    if let Some(seen) = &facts.type_state {
-        add(seen.signal, seen.value.clone(), seen.since);
-    }
     add("type", type_value(facts), None);
     let activity = &facts.activity;
     for (name, time) in [
