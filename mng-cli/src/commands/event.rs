@@ -1,11 +1,14 @@
 //! `mng event`
 
+use std::time::Duration;
+
 use clap::Args;
 use mng_core::model::address::AgentOrHost;
 use mng_core::model::event::Events;
 use mng_core::model::filter::{Filter, Subject};
 use mng_core::model::time::Time;
 use mng_core::operations::events::{self, LatestBy, Part, Query};
+use mng_core::operations::transcript;
 use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 use serde_json::Value;
@@ -15,6 +18,9 @@ use crate::exit::{CliResult, ExitCode};
 use crate::follow::until_interrupted;
 use crate::selection::place_of;
 use crate::ui::Ui;
+
+/// How often a follower has the transcript brought up to date, which its reader does else.
+const TRANSCRIPT_REFRESH: Duration = Duration::from_secs(1);
 
 /// Print the event streams of an agent or host
 ///
@@ -73,6 +79,11 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: EventArgs) -> CliResult {
     check_latest(&args.latest_by)?;
 
     let place = place_of(ui, ctx, &target).await?;
+    let has_transcript = sources.is_empty() || sources.iter().any(|name| name.ends_with("common_transcript"));
+    if has_transcript {
+        transcript::refresh(ctx, &place.host, &place.dir).await;
+    }
+    let state_dir = place.dir.clone();
     let console = ui.console().clone();
     let wanted = |object: &serde_json::Map<String, Value>| {
         if filter.is_empty() {
@@ -100,7 +111,20 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: EventArgs) -> CliResult {
     let (warnings, mut heard) = Events::channel();
     let mut printer = Printer { ui, buffer: Vec::new(), is_immediate: args.follow };
     let mut print = |line: &[u8]| printer.line(line);
-    let read = events::read(&place.host, &query, &mut print, &warnings);
+    let read = async {
+        let read = events::read(&place.host, &query, &mut print, &warnings);
+        let refresh = async {
+            while has_transcript {
+                tokio::time::sleep(TRANSCRIPT_REFRESH).await;
+                transcript::refresh(ctx, &place.host, &state_dir).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = read => result,
+            () = refresh => Ok(()),
+        }
+    };
     let result = if args.follow { until_interrupted(read, args.daemonize).await } else { read.await };
     drop(warnings);
     printer.flush()?;

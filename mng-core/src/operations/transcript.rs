@@ -18,6 +18,7 @@ use crate::agents::types::AgentType;
 use crate::hosts::Host;
 use crate::model::address::AgentAddress;
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::ids::AgentId;
 use crate::model::names::AgentTypeName;
 use crate::model::record::AgentRecord;
 use crate::model::state::AgentState;
@@ -267,12 +268,16 @@ impl Conversation {
     }
 }
 
-/// Brings the stored records of an agent up to date, for those who read the file. One that cannot be is as it
-/// was; its type may have no transcript at all.
-pub async fn refresh(ctx: &Ctx, host: &Host, record: &AgentRecord) {
+/// Brings the stored records of a state dir up to date, for those who read the file. One that cannot be is as
+/// it was; a host's own directory and most types have none.
+pub async fn refresh(ctx: &Ctx, host: &Host, state_dir: &Path) {
     if !host.is_local() {
         return;
     }
+    let id = state_dir.file_name().and_then(|name| name.to_str()?.parse::<AgentId>().ok());
+    let Some(id) = id.filter(|id| host.layout.agent(id) == state_dir) else { return };
+    let Ok(Some(record)) = host.read_agent(&id).await else { return };
+    let record = &record;
     let Ok(Some(store)) = store_of(ctx, host, record) else { return };
     if !store.is_kept() || !store.exists().unwrap_or(false) {
         return;

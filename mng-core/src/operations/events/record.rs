@@ -32,11 +32,14 @@ impl EventLine {
     pub(super) fn parse(line: Vec<u8>, source: &str) -> Result<Self, Malformed> {
         let mut object: Map<String, Value> =
             serde_json::from_slice(&line).map_err(|_| Malformed::NotAnObject)?;
-        let time = object
-            .get("timestamp")
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok())
-            .ok_or(Malformed::NoTimestamp)?;
+        let time = object.get("timestamp").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        if is_transcript(source) {
+            // Its `source` says who speaks, and its header, the first of all, has no time.
+            let is_header = object.get("type").is_some_and(|kind| kind == "header");
+            let time = time.or(is_header.then_some(Timestamp::MIN)).ok_or(Malformed::NoTimestamp)?;
+            return Ok(Self { line, time, object, claims_other_source: false });
+        }
+        let time = time.ok_or(Malformed::NoTimestamp)?;
         let claimed = object.insert("source".into(), source.into());
         let claims_other_source = claimed.is_some_and(|claimed| claimed != source);
         if !object.get("event_id").is_some_and(Value::is_string) {
@@ -58,6 +61,11 @@ impl EventLine {
         let first = keys.next().and_then(|key| self.object.get(key));
         keys.fold(first, |at, key| at.and_then(|at| at.get(key))).unwrap_or(&Value::Null).to_string()
     }
+}
+
+/// Whether a stream holds the common records of a conversation.
+pub(super) fn is_transcript(source: &str) -> bool {
+    source.rsplit('/').next() == Some("common_transcript")
 }
 
 fn id_of(line: &[u8]) -> String {
@@ -99,6 +107,18 @@ mod tests {
         assert!(!told.claims_other_source);
         assert!(told.time < event.time);
         assert_eq!(told.object["event_id"], "evt-1");
+    }
+
+    #[test]
+    fn a_transcript_says_who_speaks() {
+        let parse = |line: &str| EventLine::parse(line.as_bytes().to_vec(), "claude/common_transcript");
+        let step =
+            parse(r#"{"type":"step","event_id":"1","timestamp":"2026-11-22T13:31:00Z","source":"user"}"#).unwrap();
+        assert!(!step.claims_other_source);
+        assert_eq!(step.object["source"], "user");
+        let header = parse(r#"{"type":"header","event_id":"header-1","schema_version":"ATIF-v1.7"}"#).unwrap();
+        assert!(header.time < step.time);
+        assert_eq!(parse(r#"{"type":"step","event_id":"2"}"#).unwrap_err(), Malformed::NoTimestamp);
     }
 
     #[test]
