@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::{Plugin, PluginDescriptor};
 use crate::agents::types::AgentTypeDef;
+use crate::agents::usage::UsageSettings;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::providers::ProviderBackend;
-use crate::settings::{BackendSchema, KnownNames, PluginSchema};
+use crate::settings::{BackendSchema, FieldSchema, KnownNames, PluginSchema};
 
 /// Every plugin of this binary, sorted by priority, then name.
 #[derive(Clone)]
@@ -60,6 +61,13 @@ impl Linked {
                 fields: plugin.config_fields(),
             });
         }
+        // Built in, with a table among those of the plugins, where its readers have looked for it all along.
+        known.plugins.push(PluginSchema {
+            name: "usage".to_owned(),
+            aliases: Vec::new(),
+            is_default_enabled: true,
+            fields: FieldSchema::of::<UsageSettings>(),
+        });
         known
     }
 }

@@ -1,11 +1,17 @@
 //! What conversations cost: records per program, prices, sums.
 
+mod aggregate;
+mod prices;
 mod record;
+mod settings;
 
 use std::fmt;
 use std::path::Path;
 
+pub use aggregate::{CostSum, Frame, Provenance, SessionReport, SourceReport, WindowReport, aggregate};
+pub use prices::{FAST, Price, Prices};
 pub use record::{Cost, CostMode, Tokens, UsageRecord, Window};
+pub use settings::UsageSettings;
 
 use crate::model::error::Result;
 use crate::model::time::Time;
