@@ -280,6 +280,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
     waits!("undo", [], commands::undo::UndoArgs, commands::undo::run)
         .templates(&PlainFields(&["undo_id", "agent_name", "agent_id", "branch", "work_dir", "created_at"]))
         .about("Bring back what was destroyed"),
+    waits!("usage", [], commands::usage::UsageArgs, commands::usage::run).templates(&PlainFields(commands::usage::FIELDS))
+        .about("Show what agents have cost"),
     waits!("why", [], commands::why::WhyArgs, commands::why::run)
         .about("Explain the state of an agent"),
 ];

@@ -43,4 +43,5 @@ mod teardown;
 mod transcript;
 mod transfer;
 mod undo;
+mod usage;
 mod why;

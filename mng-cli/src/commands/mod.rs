@@ -77,5 +77,6 @@ pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod transcript;
 pub(crate) mod undo;
+pub(crate) mod usage;
 pub(crate) mod version;
 pub(crate) mod why;

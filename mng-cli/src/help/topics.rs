@@ -38,6 +38,7 @@ pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("states", ["state"], "What the states mean, and why"),
     topic!("transcripts", ["atif"], "Reading what agents and their users said"),
     topic!("undo", ["rescue"], "Getting back what was destroyed"),
+    topic!("usage_cron_recipes", ["usage_recipes"], "Starting work when a rate limit allows it"),
 ];
 
 /// The page with links to its neighbours as addresses that work anywhere, pinned to this version.

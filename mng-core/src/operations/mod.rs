@@ -32,6 +32,7 @@ pub mod states;
 pub mod stop;
 pub mod transcript;
 pub mod undo;
+pub mod usage;
 pub mod why;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::model::record::AgentRecord;
 use crate::model::time::Time;
 use crate::operations::preserved::{Identity, MANIFEST, SCHEMA_VERSION};
 use crate::operations::transcript::store_of;
+use crate::operations::usage;
 use crate::plugins::Ctx;
 
 /// Making the transcript whole may take so long, and so much of it waiting for another reader.
@@ -87,10 +88,13 @@ pub(super) fn items_of(ctx: &Ctx, record: &AgentRecord) -> Vec<PathBuf> {
     let mut items = vec![
         Path::new("logs").join(format!("{name}_transcript")),
         Path::new("events").join(&name).join("common_transcript"),
-        Path::new("events").join(&name).join("usage"),
         // Where the original's agents keep theirs.
         "logs/transcript.jsonl".into(),
     ];
+    // Settings that cannot be read keep more rather than less.
+    if usage::settings(ctx).map_or(true, |settings| settings.preserve_on_destroy) {
+        items.push(Path::new("events").join(&name).join("usage"));
+    }
     items.extend(agent_type.iter().flat_map(|agent_type| agent_type.kept_items()));
     items
 }
