@@ -67,7 +67,9 @@ fn waiting_ends_with_a_match_or_with_the_time() {
 #[test]
 fn prices_of_ones_own_and_settings_that_are_wrong() {
     let env = TestEnv::new();
-    env.settings("[plugins.usage]\nsince_seconds = 60\n[plugins.usage.prices.\"acme/one\"]\ninput = 1\noutput = 2\n");
+    env.settings(
+        "[plugins.usage]\nsince_seconds = 60\n[plugins.usage.prices.\"acme/one\"]\ninput = 1\noutput = 2\n",
+    );
     assert_eq!(env.mng("usage --format json").success().json()["since_seconds"], 60);
     env.settings("[plugins.usage]\nsince_secs = 60\n");
     env.mng("usage").exits(1).says(&["since_secs"]);

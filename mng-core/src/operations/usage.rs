@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 use super::list::{self, ListRequest};
 use super::preserved::{self, Archive};
 use super::select::AgentFilter;
-use crate::agents::usage::{
-    Frame, Prices, SourceReport, UsageRecord, UsageSettings, UsageSource, aggregate,
-};
+use crate::agents::usage::{Frame, Prices, SourceReport, UsageRecord, UsageSettings, UsageSource, aggregate};
 use crate::hosts::Layout;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::filter::{Filter, Subject};
@@ -274,14 +272,9 @@ mod tests {
 
     #[test]
     fn durations_for_people() {
-        for (seconds, text) in [
-            (0, "now"),
-            (45, "45s"),
-            (130, "2m"),
-            (4_330, "1h 12m"),
-            (356_400, "4d 3h"),
-            (86_400, "1d"),
-        ] {
+        for (seconds, text) in
+            [(0, "now"), (45, "45s"), (130, "2m"), (4_330, "1h 12m"), (356_400, "4d 3h"), (86_400, "1d")]
+        {
             assert_eq!(spaced(Duration::from_secs(seconds)), text);
         }
     }
@@ -323,9 +316,8 @@ mod tests {
         };
         let record = |source: &str, used: f64| {
             let mut record = UsageRecord::new(source, "s", format!("{source}-1"), now);
-            record.rate_limits = Some(
-                serde_json::from_value(json!({"five_hour": {"used_percentage": used}})).unwrap(),
-            );
+            record.rate_limits =
+                Some(serde_json::from_value(json!({"five_hour": {"used_percentage": used}})).unwrap());
             record
         };
         let sources = aggregate(vec![record("claude", 10.0), record("codex", 90.0)], &frame);

@@ -151,7 +151,8 @@ fn source(name: String, mut records: Vec<UsageRecord>, frame: &Frame<'_>) -> Sou
         .into_iter()
         .filter_map(|(id, records)| session(&name, id, &records, frame, &mut unpriced))
         .collect();
-    sessions.sort_by(|a, b| b.last_event_at.cmp(&a.last_event_at).then_with(|| a.session_id.cmp(&b.session_id)));
+    sessions
+        .sort_by(|a, b| b.last_event_at.cmp(&a.last_event_at).then_with(|| a.session_id.cmp(&b.session_id)));
     for (model, count) in unpriced {
         warnings.push(format!(
             "{name}: there is no price for the model `{model}`: {count} tokens are not in the cost (set `plugins.usage.prices.\"{model}\"`)"
@@ -190,7 +191,8 @@ fn session(
     frame: &Frame<'_>,
     unpriced: &mut BTreeMap<String, u64>,
 ) -> Option<SessionReport> {
-    let within: Vec<&&UsageRecord> = records.iter().filter(|record| record.timestamp >= frame.since).collect();
+    let within: Vec<&&UsageRecord> =
+        records.iter().filter(|record| record.timestamp >= frame.since).collect();
     let (first, last) = (within.first()?, within.last()?);
     let is_subscription = within.iter().any(|record| {
         record.cost_mode == Some(CostMode::Subscription)

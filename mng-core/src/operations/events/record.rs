@@ -113,10 +113,12 @@ mod tests {
     fn a_transcript_says_who_speaks() {
         let parse = |line: &str| EventLine::parse(line.as_bytes().to_vec(), "claude/common_transcript");
         let step =
-            parse(r#"{"type":"step","event_id":"1","timestamp":"2026-11-22T13:31:00Z","source":"user"}"#).unwrap();
+            parse(r#"{"type":"step","event_id":"1","timestamp":"2026-11-22T13:31:00Z","source":"user"}"#)
+                .unwrap();
         assert!(!step.claims_other_source);
         assert_eq!(step.object["source"], "user");
-        let header = parse(r#"{"type":"header","event_id":"header-1","schema_version":"ATIF-v1.7"}"#).unwrap();
+        let header =
+            parse(r#"{"type":"header","event_id":"header-1","schema_version":"ATIF-v1.7"}"#).unwrap();
         assert!(header.time < step.time);
         assert_eq!(parse(r#"{"type":"step","event_id":"2"}"#).unwrap_err(), Malformed::NoTimestamp);
     }

@@ -124,7 +124,9 @@ fn rate_limits_are_the_newest_and_make_a_subscription() {
         let window = Window { used_percentage: Some(used), resets_at: Some(resets_at), ..Window::default() };
         UsageRecord {
             cost: cost(0.1),
-            rate_limits: Some([("five_hour".to_owned(), window.clone()), ("sessions".to_owned(), window)].into()),
+            rate_limits: Some(
+                [("five_hour".to_owned(), window.clone()), ("sessions".to_owned(), window)].into(),
+            ),
             ..record("claude", "s1", second)
         }
     };
@@ -132,7 +134,10 @@ fn rate_limits_are_the_newest_and_make_a_subscription() {
     let whole = report(vec![limited(100, 5.0, now), limited(200, 9.0, now + 4_320.0)]);
     assert_eq!(whole.subscription_session_count, 1);
     let five = &whole.windows["five_hour"];
-    assert_eq!((five.used_percentage, five.seconds_until_reset, five.elapsed_seconds), (Some(9.0), Some(4_320), Some(13_680)));
+    assert_eq!(
+        (five.used_percentage, five.seconds_until_reset, five.elapsed_seconds),
+        (Some(9.0), Some(4_320), Some(13_680))
+    );
     assert_eq!((five.label.as_str(), five.elapsed_percentage), ("5h", Some(76.0)));
     assert!(!five.is_over(at(10_000)) && five.is_over(at(20_000)));
     assert!(!whole.windows["seven_day"].is_present);
