@@ -8,6 +8,7 @@ use mng_core::Result;
 use mng_core::agents::answer::{AnswerCommand, AnswerSite};
 use mng_core::agents::input::Input;
 use mng_core::agents::output::HeadlessOutput;
+use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::type_state::StateProbe;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
 use mng_core::model::env_file::EnvVars;
@@ -18,6 +19,7 @@ use crate::config::{Config, UpdatePolicy};
 use crate::input::ClaudeInput;
 use crate::state::ClaudeProbe;
 use crate::stream::StreamOutput;
+use crate::transcript::ClaudeTranscript;
 use crate::{ask, check, command, conversations, provision, start};
 
 /// Which of the types it is.
@@ -126,6 +128,10 @@ impl AgentType for ClaudeType {
     fn input(&self) -> Option<Arc<dyn Input>> {
         let answers = self.config.own.sensibly_deal_with_dialogs.clone();
         (!self.is_headless()).then(|| Arc::new(ClaudeInput { answers }) as Arc<dyn Input>)
+    }
+
+    fn transcript(&self) -> Option<Arc<dyn TranscriptSource>> {
+        Some(Arc::new(ClaudeTranscript { is_kept: self.config.own.emit_common_transcript }))
     }
 
     fn headless_output(&self) -> Box<dyn HeadlessOutput> {

@@ -21,6 +21,7 @@ mod skills;
 mod start;
 mod state;
 mod stream;
+mod transcript;
 
 use mng_core::agents::types::AgentTypeDef;
 use mng_core::plugins::{Plugin, PluginDescriptor};
