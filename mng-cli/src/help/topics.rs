@@ -18,6 +18,7 @@ macro_rules! topic {
 pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("address", ["addr", "addresses"], "How to point at agents and hosts"),
     topic!("agent_types", [], "What kind of program an agent runs"),
+    topic!("coding_agents", [], "Claude Code, Codex, OpenCode and pi as agents"),
     topic!("agents", [], "What an agent is, from making to ending it"),
     topic!("api", ["scripting"], "Using mng from scripts"),
     topic!("common", ["format", "templates"], "Output, settings and options of all commands"),
