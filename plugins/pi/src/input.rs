@@ -82,9 +82,10 @@ async fn deliver(to: Recipient<'_>, text: &str) -> Result<Evidence> {
             let new = transport.read_from(&history, start, line.len() + 16 * 1024 * 1024).await?;
             is_handed_over = new.is_some_and(|new| has_line(&new, line.as_bytes()));
         }
-        if is_handed_over && is_busy {
-            // The session file shows it only when the tools of this round have ended.
-            return Ok(Evidence::Accepted("pi has queued it for the turn that is running".into()));
+        if is_handed_over && transport.stat(&to.state_dir.join("active")).await?.is_some() {
+            // The session file shows it only when the tools of this round, or the first answer, have ended.
+            let how = if is_busy { "queued it for the turn that is running" } else { "begun a turn with it" };
+            return Ok(Evidence::Accepted(format!("pi has {how}")));
         }
         tokio::time::sleep(POLL).await;
     }
