@@ -3,6 +3,8 @@
 mod dialogs;
 mod evidence;
 mod pane;
+#[cfg(test)]
+mod recorded;
 
 use mng_core::Result;
 use mng_core::agents::input::{Dialog, EvidenceWatch, Input, Recipient, ScreenState};
