@@ -107,3 +107,12 @@ fn contradicting_settings_are_told() {
     env.settings("[agent_types.claude]\nsensibly_deal_with_dialogs = [\"NO_SUCH\"]\n");
     let _ = env.mng("create c1 claude --no-connect").exits(1).says(&["there is no dialog `NO_SUCH`"]);
 }
+
+#[test]
+fn a_program_that_cannot_start_is_quoted() {
+    let Some(claude) = Claude::new() else { return };
+    let args = ["--type", "claude", "--", "--no-such-option"];
+    let run = claude.create("c1", &args).run().exits(1);
+    let _ = run.says(&["ended before it was ready", "unknown option '--no-such-option'"]);
+    assert!(claude.env.agent_names().is_empty());
+}

@@ -83,9 +83,12 @@ pub(super) async fn wait_until_ready(
         Some(Readiness { judgement, .. })
             if matches!(judgement.state, AgentState::Done | AgentState::Stopped) =>
         {
+            // It goes with the agent, so what the program said is told now.
+            let said = last_complaint(host, record).await;
+            let said = said.map(|line| format!("; it said: {line}")).unwrap_or_default();
             Err(Error::hinted(
                 ErrorClass::AgentStart,
-                format!("agent `{}` ended before it was ready: {}", record.name, judgement.reason),
+                format!("agent `{}` ended before it was ready: {}{said}", record.name, judgement.reason),
                 "run its command by hand to see why",
             ))
         }
@@ -98,6 +101,16 @@ pub(super) async fn wait_until_ready(
         }
         _ => Ok(()),
     }
+}
+
+/// The last line that the program wrote to stderr, where its type keeps that.
+async fn last_complaint(host: &Host, record: &AgentRecord) -> Option<String> {
+    const LONGEST: usize = 300;
+    let path = host.layout.agent(&record.id).join("stderr.log");
+    let bytes = host.transport.read(&path).await.ok()??;
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line.chars().filter(|ch| !ch.is_control()).take(LONGEST).collect())
 }
 
 /// Sends the first message, if there is one.
