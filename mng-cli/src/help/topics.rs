@@ -21,6 +21,7 @@ pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("coding_agents", [], "Claude Code, Codex, OpenCode and pi as agents"),
     topic!("agents", [], "What an agent is, from making to ending it"),
     topic!("api", ["scripting"], "Using mng from scripts"),
+    topic!("claude", [], "Claude Code as an agent"),
     topic!("common", ["format", "templates"], "Output, settings and options of all commands"),
     topic!("docker_usage", [], "Docker: not in this build"),
     topic!("environment_variables", ["env", "environment"], "Variables that mng reads and sets"),
