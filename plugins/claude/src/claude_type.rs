@@ -11,6 +11,7 @@ use mng_core::agents::output::HeadlessOutput;
 use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::type_state::StateProbe;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
+use mng_core::agents::usage::UsageSource;
 use mng_core::model::env_file::EnvVars;
 use mng_core::model::record::AgentRecord;
 use serde_json::Value;
@@ -20,6 +21,7 @@ use crate::input::ClaudeInput;
 use crate::state::ClaudeProbe;
 use crate::stream::StreamOutput;
 use crate::transcript::ClaudeTranscript;
+use crate::usage::ClaudeUsage;
 use crate::{ask, check, command, conversations, provision, start};
 
 /// Which of the types it is.
@@ -115,6 +117,10 @@ impl AgentType for ClaudeType {
 
     fn takes_first_message(&self) -> bool {
         true
+    }
+
+    fn usage(&self) -> Option<Arc<dyn UsageSource>> {
+        Some(Arc::new(ClaudeUsage))
     }
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {

@@ -22,6 +22,7 @@ mod start;
 mod state;
 mod stream;
 mod transcript;
+mod usage;
 
 use mng_core::agents::types::AgentTypeDef;
 use mng_core::plugins::{Plugin, PluginDescriptor};
