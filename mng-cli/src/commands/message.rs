@@ -118,7 +118,7 @@ fn show(ui: &mut Ui, item: &Value) -> Result<()> {
         });
         return ui.event("message_sent", &line);
     }
-    let is_blocked = failed["kind"] == "input_blocked";
+    let is_blocked = failed["kind"] == "input_blocked" || failed["kind"] == "rejected";
     if ui.is_human() {
         let hint = failed["hint"].as_str().map(|hint| format!("  [{hint}]")).unwrap_or_default();
         ui.error_line(&format!("{}: {}{hint}", text(failed, "agent"), text(failed, "error")));

@@ -185,7 +185,17 @@ impl Delivery {
         let (message_id, status, evidence, failed) = match result {
             Ok(receipt) => {
                 let evidence = evidence(&receipt);
-                (receipt.message_id, receipt.status, evidence, None)
+                // Only a repeated one: what goes wrong now is an error.
+                let kind = match receipt.status {
+                    ReceiptStatus::Queued | ReceiptStatus::Accepted => None,
+                    ReceiptStatus::Refused => Some(FailureKind::Rejected),
+                    ReceiptStatus::Unknown => Some(FailureKind::SubmissionUnconfirmed),
+                };
+                let failed = kind.map(|kind| {
+                    let hint = format!("look before you send it under another id: `mng capture {name}`");
+                    FailedAgent { agent: name.clone(), error: evidence.clone(), kind, hint: Some(hint) }
+                });
+                (receipt.message_id, receipt.status, evidence, failed)
             }
             Err(error) => {
                 let kind = kind_of(&error);
@@ -277,7 +287,15 @@ async fn deliver(
         primary_window: &ctx.settings.core.tmux.primary_window_name,
         wait: TURN,
     };
-    driver::send_message(host, &request).await
+    let receipt = driver::send_message(host, &request).await?;
+    if let Some(held) = &receipt.preexisting {
+        let held: String = held.chars().take(80).collect();
+        events.warning(format!(
+            "agent {} had text in its input box, which went in front of the message: {held:?}",
+            record.name
+        ));
+    }
+    Ok(receipt)
 }
 
 /// Starts the agent if it does not run, and waits until it can listen.

@@ -12,6 +12,7 @@ use super::{
     ACCEPTED, Attempt, FAILED, MessageError, MessageRequest, Notes, QUEUED, REJECTED, Receipt, ReceiptStatus,
     SOURCE, STARTED, Sent, Target, UNCONFIRMED,
 };
+use super::text::{excerpt, letters, tail};
 use crate::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
 use crate::agents::tmux::{CaptureRequest, Submit, Tmux};
 use crate::hosts::{EventStream, Host};
@@ -44,60 +45,6 @@ const SCREEN_POLL: Duration = Duration::from_millis(100);
 const PROOF_POLL: Duration = Duration::from_millis(20);
 const EARLY: Duration = Duration::from_secs(2);
 const LATE_POLL: Duration = Duration::from_millis(500);
-/// Most letters and digits of the text's end that have to show.
-const TAIL: usize = 60;
-
-/// Refuses what a terminal would act on even inside a paste.
-///
-/// # Errors
-/// [`MessageError::ControlCharacter`], [`MessageError::Empty`].
-pub(super) fn check_text(agent: &str, text: &str) -> Result<()> {
-    let agent = agent.to_owned();
-    if text.trim().is_empty() {
-        return Err(MessageError::Empty { agent }.into());
-    }
-    match text.chars().find(|ch| ch.is_control() && !matches!(ch, '\n' | '\t' | '\r')) {
-        Some(found) => {
-            let character = format!("U+{:04X}", u32::from(found));
-            Err(MessageError::ControlCharacter { agent, character }.into())
-        }
-        None => Ok(()),
-    }
-}
-
-/// The letters and digits at the end of a text, in lower case: what survives wrapping, borders and colours.
-pub(super) fn tail(text: &str) -> String {
-    let mut letters: Vec<char> = text.chars().rev().filter(char::is_ascii_alphanumeric).take(TAIL).collect();
-    letters.reverse();
-    letters.into_iter().map(|ch| ch.to_ascii_lowercase()).collect()
-}
-
-/// All letters and digits of a screen, in lower case, without its colour codes.
-fn letters(screen: &str) -> String {
-    let mut plain = String::with_capacity(screen.len());
-    let mut rest = screen.chars();
-    while let Some(ch) = rest.next() {
-        if ch == '\u{1b}' {
-            // CSI … letter; what follows another escape is not worth telling apart.
-            for code in rest.by_ref() {
-                if code.is_ascii_alphabetic() {
-                    break;
-                }
-            }
-        } else if ch.is_ascii_alphanumeric() {
-            plain.push(ch.to_ascii_lowercase());
-        }
-    }
-    plain
-}
-
-/// The last lines of a screen in one line, for an error.
-fn excerpt(screen: &str) -> String {
-    let lines: Vec<&str> = screen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ");
-    let cut: String = last.chars().filter(|ch| !ch.is_control()).take(200).collect();
-    format!("\"{cut}\"")
-}
 
 /// One message on its way into one pane.
 struct Typing<'a> {
@@ -107,6 +54,8 @@ struct Typing<'a> {
     target: &'a Target,
     text: &'a str,
     tail: String,
+    /// Text of a person that stood in the box.
+    preexisting: Option<String>,
 }
 
 impl Typing<'_> {
@@ -279,13 +228,14 @@ pub(super) async fn send(
     let state_dir = host.layout.agent(&request.record.id);
     let env = environment(host, request.record).await.map_err(Attempt::untyped)?;
     let to = Recipient { host, record: request.record, state_dir: &state_dir, env: &env };
-    let typing = Typing {
+    let mut typing = Typing {
         host,
         agent: request.record.name.to_string(),
         input,
         target,
         text: request.text,
         tail: tail(request.text),
+        preexisting: None,
     };
     let started = json!({ "text": request.text });
     if input.delivers() {
@@ -307,6 +257,7 @@ pub(super) async fn send(
         let fields = json!({ "input_text": leftover });
         notes.write("preexisting_input_text", fields).await.map_err(Attempt::untyped)?;
     }
+    typing.preexisting = leftover;
     let before = letters(&typing.capture(true).await.map_err(Attempt::untyped)?);
     let before = if typing.tail.is_empty() { 0 } else { before.matches(&typing.tail).count() };
     notes.write(STARTED, started).await.map_err(Attempt::untyped)?;
@@ -374,9 +325,12 @@ async fn settle(
 ) -> Result<Sent, Attempt> {
     let agent = || typing.agent.clone();
     let sent = match proof {
-        Some(Evidence::Accepted(evidence)) => {
+        Some(Evidence::Accepted(mut evidence)) => {
+            if typing.preexisting.is_some() {
+                evidence.push_str("; text that stood in the input box went in front of it");
+            }
             notes.write(ACCEPTED, json!({ "evidence": evidence })).await.map_err(Attempt::typed)?;
-            Sent { status: ReceiptStatus::Accepted, evidence: Some(evidence) }
+            Sent { status: ReceiptStatus::Accepted, evidence: Some(evidence), preexisting: None }
         }
         Some(Evidence::Rejected(answer)) => {
             notes.write(REJECTED, json!({ "evidence": answer })).await.map_err(Attempt::typed)?;
@@ -388,7 +342,7 @@ async fn settle(
                 window.as_secs()
             );
             notes.write(UNCONFIRMED, json!({ "evidence": evidence })).await.map_err(Attempt::typed)?;
-            Sent { status: ReceiptStatus::Queued, evidence: Some(evidence) }
+            Sent { status: ReceiptStatus::Queued, evidence: Some(evidence), preexisting: None }
         }
         None => {
             let screen = excerpt(&typing.capture(false).await.unwrap_or_default());
@@ -398,7 +352,7 @@ async fn settle(
     if is_relaxed {
         typing.aftermath().await.map_err(Attempt::typed)?;
     }
-    Ok(sent)
+    Ok(Sent { preexisting: typing.preexisting.clone(), ..sent })
 }
 
 /// The agent's environment file; one that cannot be understood counts as empty.
@@ -481,31 +435,5 @@ pub async fn confirm_first_message(
             (ReceiptStatus::Unknown, evidence)
         }
     };
-    Ok(Receipt { message_id, status, sent_at, evidence: Some(evidence), is_repeat: false })
-}
-
-#[cfg(test)]
-mod text_tests {
-    use super::*;
-
-    #[test]
-    fn a_tail_survives_wrapping_borders_and_colours() {
-        let wanted = tail("Fix the bug in src/main.rs, line 42!");
-        assert_eq!(wanted, "fixthebuginsrcmainrsline42");
-        let screen = "\u{1b}[2m│\u{1b}[0m > Fix the bug in src/\u{1b}[38;5;12mmain.rs,\n│   line 42!   │\n";
-        assert!(letters(screen).contains(&wanted));
-        assert_eq!(tail("日本語 ?!"), "");
-        assert_eq!(tail(&"x".repeat(100)).len(), TAIL);
-    }
-
-    #[test]
-    fn what_a_terminal_would_act_on_is_refused() {
-        assert!(check_text("a", "a\tb\nc\u{a0}é").is_ok());
-        let error = check_text("a1", "x\u{1b}[201~y").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the message for agent `a1` holds the control character U+001B, which its terminal would act on"
-        );
-        assert!(check_text("a", " \n ").is_err());
-    }
+    Ok(Receipt { message_id, status, sent_at, evidence: Some(evidence), is_repeat: false, preexisting: None })
 }

@@ -10,6 +10,7 @@ mod confirmed_tests;
 mod error;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,8 @@ pub struct Receipt {
     pub evidence: Option<String>,
     /// The message was known already and nothing was typed now.
     pub is_repeat: bool,
+    /// Text of a person that stood in the input box and went in front of the message.
+    pub preexisting: Option<String>,
 }
 
 /// Types a message into the agent's pane and presses Enter. The agent has to run: a shell that is left of it
@@ -90,9 +93,9 @@ pub struct Receipt {
 /// [`MessageError`], another sender holds the lock, or tmux cannot be asked.
 pub async fn send_message(host: &Host, request: &MessageRequest<'_>) -> Result<Receipt> {
     let agent = request.record.name.to_string();
-    if request.text.is_empty() {
-        return Err(MessageError::Empty { agent }.into());
-    }
+    let text = text::normalised(request.text);
+    text::check(&agent, &text)?;
+    let request = &MessageRequest { text: &text, ..*request };
     let dir = host.layout.agent(&request.record.id);
     let _lock = host.transport.lock(&dir.join("message.lock"), Some(request.wait), Box::new(|| {})).await?;
     let log = EventStream::new(&dir, SOURCE);
@@ -104,8 +107,8 @@ pub async fn send_message(host: &Host, request: &MessageRequest<'_>) -> Result<R
     let message_id = request.id.map_or_else(|| format!("msg-{}", random_hex()), str::to_owned);
     let notes = Notes { host, log: &log, message_id: &message_id };
     let input = request.traits.agent_type.as_ref().and_then(|handle| handle.0.input());
-    if input.is_some() {
-        confirmed::check_text(&agent, request.text)?;
+    if input.is_some() && text.trim().is_empty() {
+        return Err(MessageError::Empty { agent }.into());
     }
     let target = target(host, request).await?;
     let sent_at = Time::now();
@@ -114,8 +117,8 @@ pub async fn send_message(host: &Host, request: &MessageRequest<'_>) -> Result<R
         None => send_unconfirmed(&notes, request, &agent, &target).await,
     };
     match sent {
-        Ok(Sent { status, evidence }) => {
-            Ok(Receipt { message_id, status, sent_at, evidence, is_repeat: false })
+        Ok(Sent { status, evidence, preexisting }) => {
+            Ok(Receipt { message_id, status, sent_at, evidence, is_repeat: false, preexisting })
         }
         Err(Attempt { error, was_typed }) => {
             notes.write(FAILED, json!({ "error": error.to_string(), "was_typed": was_typed })).await?;
@@ -143,6 +146,7 @@ impl Notes<'_> {
 struct Sent {
     status: ReceiptStatus,
     evidence: Option<String>,
+    preexisting: Option<String>,
 }
 
 struct Attempt {
@@ -169,7 +173,7 @@ async fn send_unconfirmed(
     notes.write(STARTED, json!({ "text": request.text })).await.map_err(Attempt::untyped)?;
     type_message(notes.host, agent, target, request.text).await?;
     notes.write(QUEUED, json!({})).await.map_err(Attempt::typed)?;
-    Ok(Sent { status: ReceiptStatus::Queued, evidence: None })
+    Ok(Sent { status: ReceiptStatus::Queued, evidence: None, preexisting: None })
 }
 
 /// The receipt of a message that was sent before. One of which nothing was typed may be sent again.
@@ -187,6 +191,7 @@ fn known(events: &[Map<String, Value>], id: &str) -> Option<Receipt> {
                     sent_at: time.unwrap_or_else(Time::now),
                     evidence: None,
                     is_repeat: true,
+                    preexisting: None,
                 });
                 continue;
             }
