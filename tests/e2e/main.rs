@@ -27,6 +27,7 @@ mod layers;
 mod list;
 mod list_errors;
 mod message;
+mod messages;
 mod opencode;
 mod output;
 mod parallel;
