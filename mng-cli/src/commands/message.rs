@@ -23,7 +23,7 @@ use crate::ui::{Out, Progress, Render, Ui};
 /// it is known to have come.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "$ mng message alpha -m 'run the tests again'\n\nThe same to every agent that waits:\n$ mng message --include 'state == \"WAITING\"' -m 'go on'\n\nFrom a file, starting the agent if it is stopped:\n$ mng message alpha --start < brief.md\n\nSee also: capture, connect, exec"
+    after_help = "$ mng message alpha -m 'run the tests again'\n\nThe same to every agent that waits:\n$ mng message --include 'state == \"WAITING\"' -m 'go on'\n\nFrom a file, starting the agent if it is stopped:\n$ mng message alpha --start < brief.md\n\nSee also: messages, capture, connect, exec"
 )]
 pub(crate) struct MessageCommand {
     #[command(flatten)]

@@ -29,6 +29,7 @@ pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("filters", ["cel"], "How to choose agents by what is known of them"),
     topic!("hosts", [], "Machines and containers that run agents"),
     topic!("idle_detection", ["idle"], "What counts as idle"),
+    topic!("messages", ["receipts"], "What arrives at an agent, and how one knows that it did"),
     topic!("modal_usage", [], "Modal: not in this build"),
     topic!("multi_target", ["targets"], "How to act on several agents"),
     topic!("plugins", [], "What mng is made of, and how to add to it"),

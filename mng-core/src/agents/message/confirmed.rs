@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::text::{excerpt, letters, tail};
 use super::{
     ACCEPTED, Attempt, FAILED, MessageError, MessageRequest, Notes, QUEUED, REJECTED, Receipt, ReceiptStatus,
     SOURCE, STARTED, Sent, Target, UNCONFIRMED,
 };
-use super::text::{excerpt, letters, tail};
 use crate::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
 use crate::agents::tmux::{CaptureRequest, Submit, Tmux};
 use crate::hosts::{EventStream, Host};
