@@ -6,6 +6,7 @@ mod capture;
 mod claude;
 mod cleanup;
 mod clone;
+mod codex;
 mod config;
 mod connect;
 mod console;
