@@ -141,14 +141,16 @@ fn moved(rollout: &[u8], work_dir: &str) -> Vec<u8> {
 
 fn moved_line(line: &[u8], work_dir: &str) -> Option<Vec<u8>> {
     let head = String::from_utf8_lossy(&line[..line.len().min(200)]);
-    if !head.contains("session_meta") && !head.contains("turn_context") {
+    if !["session_meta", "turn_context", "thread_settings_applied"].iter().any(|kind| head.contains(kind)) {
         return None;
     }
     let mut record: Value = serde_json::from_slice(line).ok()?;
-    if !matches!(record.get("type")?.as_str()?, "session_meta" | "turn_context") {
-        return None;
-    }
-    let payload = record.get_mut("payload")?;
+    let payload = match record.get("type")?.as_str()? {
+        "session_meta" | "turn_context" => record.get_mut("payload")?,
+        // Since 0.169 at the latest the settings of the conversation are recorded too.
+        "event_msg" => record.get_mut("payload")?.get_mut("thread_settings")?,
+        _ => return None,
+    };
     let old = payload.get("cwd")?.as_str()?.to_owned();
     payload["cwd"] = work_dir.into();
     for key in ["runtime_workspace_roots", "workspace_roots"] {

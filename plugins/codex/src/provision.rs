@@ -153,7 +153,8 @@ fn compose(from: &Composition<'_>) -> Result<String> {
     ]);
     // A daemon of its own would outlive the agent.
     made["features"] = table([("daemon_auto_start", value(false))]);
-    made["tui"] = table([("screen_reader_detection_done", value(true))]);
+    // An adopted conversation may have been begun elsewhere; the agent works in its own work dir.
+    made["tui"] = table([("screen_reader_detection_done", value(true)), ("resume_cwd", value("current"))]);
     for key in TABLES {
         if let Some(item) = from.user.get(key) {
             made[key] = item.clone();
@@ -270,6 +271,7 @@ mod tests {
 
         [tui]
         screen_reader_detection_done = true
+        resume_cwd = "current"
 
         [projects."/work/dir one"]
         trust_level = "trusted"

@@ -17,7 +17,7 @@ const DIALOGS: [(&str, &str); 9] = [
     ("Sign in with ChatGPT", "the sign-in menu"),
     ("Hooks need review", "the review of hooks"),
     ("Where should the new conversation run?", "the question where the new conversation runs"),
-    ("Choose working directory", "the question for the working directory"),
+    ("Working directory", "the question for the working directory"),
     ("Select Model", "the choice of a model"),
     ("Select Reasoning Level", "the choice of a reasoning level"),
 ];
