@@ -1,8 +1,6 @@
 //! The crates that are part of this binary. Naming them keeps the linker from dropping them, and their
 //! registrations with them.
 
-#[cfg(feature = "antigravity")]
-use mng_plugin_antigravity as _;
 #[cfg(feature = "claude")]
 use mng_plugin_claude as _;
 #[cfg(feature = "codex")]
@@ -15,15 +13,12 @@ use mng_plugin_pi as _;
 use mng_provider_local as _;
 
 /// The plugins of mng itself; all others were linked by somebody else.
-pub(crate) const BUILT_IN: &[&str] =
-    &["antigravity", "claude", "codex", "command", "local", "opencode", "pi_coding"];
+pub(crate) const BUILT_IN: &[&str] = &["claude", "codex", "command", "local", "opencode", "pi_coding"];
 
 /// The features that this binary was built with.
 pub(crate) const FEATURES: &[&str] = &[
     #[cfg(feature = "agents")]
     "agents",
-    #[cfg(feature = "antigravity")]
-    "antigravity",
     #[cfg(feature = "claude")]
     "claude",
     #[cfg(feature = "codex")]
