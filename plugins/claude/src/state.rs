@@ -59,7 +59,8 @@ impl StateProbe for ClaudeProbe {
 
     fn with_title(&self, seen: Option<TypeState>, title: &str, _at: Time) -> Option<TypeState> {
         // The program names the terminal when its session begins: then only the hooks are missing.
-        seen.filter(|seen| seen.signal != BEFORE_SESSION || !title.contains("Claude Code"))
+        let has_begun = title.contains("Claude Code");
+        seen.filter(|seen| !(seen.signal == BEFORE_SESSION && seen.waiting.is_some() && has_begun))
     }
 }
 
