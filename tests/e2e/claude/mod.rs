@@ -5,9 +5,11 @@ mod ask;
 mod basics;
 mod headless;
 mod installation;
+mod messages;
 mod modes;
 mod person;
 mod setup;
+mod states;
 mod taken_over;
 
 use std::fs;
@@ -52,7 +54,8 @@ impl Claude {
 
     #[track_caller]
     pub(crate) fn create_with(&self, name: &str, args: &[&str]) -> mng_tests::Run {
-        let mut line = vec!["create", name, "claude", "--no-connect", "--yes"];
+        let mut line =
+            vec!["create", name, "claude", "--no-connect", "--yes", "--pass-env", "ANTHROPIC_API_KEY"];
         line.extend(args);
         self.env.mng_args(&line).success()
     }
@@ -99,6 +102,22 @@ impl Claude {
                 self.describe()
             );
         }
+    }
+
+    /// Types keys into the agent's pane, as its person would.
+    pub(crate) fn keys(&self, name: &str, keys: &[&str]) {
+        let target = format!("=mng-{name}:");
+        let _ = self.env.tmux(&[&["send-keys", "-t", &target], keys].concat());
+    }
+
+    /// The id of the agent's current conversation.
+    pub(crate) fn session(&self, name: &str) -> String {
+        person::read(self.env.agent_dir(name).join("claude_session_id")).trim().to_owned()
+    }
+
+    /// The program's version, for messages of assertions.
+    pub(crate) fn version(&self) -> &str {
+        self.program.version()
     }
 
     /// The screen, for messages of assertions.
