@@ -44,16 +44,23 @@ fn a_permission_prompt_waits_for_its_person_and_refuses_messages() {
 #[test]
 fn an_interrupted_turn_is_over() {
     let Some(claude) = Claude::new() else { return };
-    claude.create("c1", "stub:hold gate");
-    claude.stub.eventually("the turn runs", |stub| stub.is_held("gate"));
+    // A turn that has said something: before that, the program puts the prompt back into its box.
+    let message = ["--message", "stub:bash sleep 1000", "--", "--allowedTools", "Bash"];
+    let _ = claude.create_with("c1", &message);
+    let id = claude.env.agent_id("c1");
+    let sleeps = |env: &mng_tests::TestEnv| {
+        env.processes_of(&id).iter().any(|process| process.command == "sleep 1000")
+    };
+    claude.env.eventually("the tool runs", sleeps);
     claude.until_state("c1", "RUNNING");
     claude.keys("c1", &["Escape"]);
-    claude.stub.eventually("the program hangs up", |stub| !stub.is_held("gate"));
+    claude.env.eventually("the tool is gone", |env| !sleeps(env));
     claude.until_state_within("c1", "WAITING END_OF_TURN", SOON);
     let _ = claude.env.mng("message c1 -m 'stub:say again'").success();
     claude.stub.eventually("the next turn", |stub| {
         stub.user_texts().last().is_some_and(|text| text == "stub:say again")
     });
+    claude.until_state("c1", "WAITING END_OF_TURN");
 }
 
 #[test]
