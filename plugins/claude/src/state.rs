@@ -52,7 +52,10 @@ impl StateProbe for ClaudeProbe {
         };
         let registered = registered(look, pid)?;
         match registered.as_ref().and_then(|session| judge(look, session)) {
-            None if is_young(look) => Some(starting(look, "its session begins")),
+            // Not the signal of a start before the session: the terminal has its title by now.
+            None if is_young(look) => {
+                Some(TypeState { signal: "registry", ..starting(look, "its session begins") })
+            }
             judged => judged,
         }
     }

@@ -45,11 +45,18 @@ fn a_permission_prompt_waits_for_its_person_and_refuses_messages() {
 fn an_interrupted_turn_is_over() {
     let Some(claude) = Claude::new() else { return };
     // A turn that has said something: before that, the program puts the prompt back into its box.
-    let message = ["--message", "stub:bash sleep 1000", "--", "--allowedTools", "Bash"];
+    let message = [
+        "--message",
+        "stub:bash tail -f /dev/null",
+        "--",
+        "--permission-mode",
+        "manual",
+        "--allowedTools=Bash",
+    ];
     let _ = claude.create_with("c1", &message);
     let id = claude.env.agent_id("c1");
     let sleeps = |env: &mng_tests::TestEnv| {
-        env.processes_of(&id).iter().any(|process| process.command == "sleep 1000")
+        env.processes_of(&id).iter().any(|process| process.command == "tail -f /dev/null")
     };
     claude.env.eventually("the tool runs", sleeps);
     claude.until_state("c1", "RUNNING");
