@@ -244,6 +244,9 @@ fn the_state_column_is_as_true_as_the_page_says() {
             format!("{program} {name}: {judged} instead of {expected} ({reason})")
         })
         .collect();
+    for kind in HELD {
+        assert!(cases.iter().any(|case| case.program.starts_with(kind)), "no recordings of `{kind}`");
+    }
     for (program, cases) in &programs {
         let is_held = HELD.iter().any(|kind| program.split(' ').next() == Some(*kind));
         assert!(!is_held || percent(cases) >= LEAST_PERCENT, "{program}:\n{}", wrong.join("\n"));
