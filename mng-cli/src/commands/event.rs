@@ -114,11 +114,13 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: EventArgs) -> CliResult {
     let read = async {
         let read = events::read(&place.host, &query, &mut print, &warnings);
         let refresh = async {
-            while has_transcript {
+            if !has_transcript {
+                return std::future::pending().await;
+            }
+            loop {
                 tokio::time::sleep(TRANSCRIPT_REFRESH).await;
                 transcript::refresh(ctx, &place.host, &state_dir).await;
             }
-            std::future::pending().await
         };
         tokio::select! {
             result = read => result,
