@@ -402,7 +402,7 @@ fn errors_as_they_are_printed() {
     ---- stdout
     ---- stderr
     Error: there is no agent type `comand` (did you mean `command`?)
-      hint: known types: command, headless_command; any program runs with `--type command -- PROGRAM ARGS`
+      hint: known types: claude, code-guardian, codex, command, fixme-fairy, headless_claude, headless_command, opencode, pi-coding; any program runs with `--type command -- PROGRAM ARGS`
     ");
     assert_snapshot!(env.mng("create 'bad name!' --type command --no-connect -- sleep 1"), @r"
     exit 2

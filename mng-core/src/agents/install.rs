@@ -96,11 +96,11 @@ impl Program<'_> {
         if site.host.is_local() {
             let question = || format!("{title} is not installed. Install it now?");
             let is_agreed = site.is_yes
-                || (site.ctx.is_interactive && site.events.confirm(question(), true).await == Some(true));
+                || (site.caller.is_interactive && site.events.confirm(question(), true).await == Some(true));
             if !is_agreed {
                 return Err(missing(""));
             }
-        } else if !site.ctx.settings.core.is_remote_agent_installation_allowed {
+        } else if !site.caller.settings.core.is_remote_agent_installation_allowed {
             let host = &site.host.info.name;
             return Err(missing(&format!(" on host `{host}`, and mng may not install it there")));
         }
@@ -183,9 +183,9 @@ async fn find(site: &TypeSite<'_>, word: &str, home_path: Option<&str>) -> Resul
 [ -n "$2" ] && [ -x "$HOME/$2" ] && echo "$HOME/$2""#;
     if site.host.is_local() && !word.contains('/') {
         // As the shell would, without one.
-        let path = site.env.get("PATH").or_else(|| site.ctx.env.get("PATH")).unwrap_or_default();
+        let path = site.env.get("PATH").or_else(|| site.caller.env.get("PATH")).unwrap_or_default();
         let on_path = std::env::split_paths(path).map(|dir| dir.join(word)).find(|file| is_executable(file));
-        let home = site.ctx.env.get_non_empty("HOME").map(PathBuf::from);
+        let home = site.caller.env.get_non_empty("HOME").map(PathBuf::from);
         let own = home.zip(home_path).map(|(home, path)| home.join(path)).filter(|file| is_executable(file));
         return Ok(on_path.or(own).map(|file| file.to_string_lossy().into_owned()));
     }

@@ -19,8 +19,7 @@ use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::event::Events;
 use crate::model::names::AgentTypeName;
 use crate::model::record::AgentRecord;
-use crate::plugins::Ctx;
-use crate::settings::{FieldSchema, TypeSchema};
+use crate::settings::{EnvSnapshot, FieldSchema, Profile, Settings, TypeSchema};
 
 /// What a type is asked to launch.
 #[derive(Clone, Debug, Default)]
@@ -46,10 +45,21 @@ pub struct TypeCapabilities {
     pub resume: bool,
 }
 
+/// Who runs mng, and with which settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    pub env: &'a EnvSnapshot,
+    pub settings: &'a Settings,
+    /// The active profile, if there is one yet.
+    pub profile: Option<&'a Profile>,
+    /// A person can be asked.
+    pub is_interactive: bool,
+}
+
 /// What a type works with when it prepares an agent.
 #[derive(Clone, Copy)]
 pub struct TypeSite<'a> {
-    pub ctx: &'a Ctx,
+    pub caller: Caller<'a>,
     pub host: &'a Host,
     /// The directory that the agent's work comes from; what a person trusts there counts for a copy of it.
     pub source: &'a Path,
@@ -94,7 +104,7 @@ pub trait AgentType: Send + Sync + fmt::Debug {
     }
 
     /// Before anything is made: whether the program is there and may be used (installed, pinned version,
-    /// consent). May ask the person if [`Ctx::is_interactive`], and install.
+    /// consent). May ask the person if [`Caller::is_interactive`], and install.
     ///
     /// # Errors
     /// It is not, with what to do about it.

@@ -162,8 +162,15 @@ pub(super) async fn start(
     let core = &ctx.settings.core;
     let env = read_env(host, record).await?;
     if let Ok(agent_type) = ctx.agent_type(&record.agent_type) {
-        let site =
-            TypeSite { ctx, host, source: &record.work_dir, env: &env, is_yes: false, adopt: &[], events };
+        let site = TypeSite {
+            caller: ctx.caller(),
+            host,
+            source: &record.work_dir,
+            env: &env,
+            is_yes: false,
+            adopt: &[],
+            events,
+        };
         agent_type.before_start(&site, record).await?;
     }
     let mut unset_vars = core.unset_vars.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Registry;
-use crate::agents::types::{AgentType, unknown_type};
+use crate::agents::types::{AgentType, Caller, unknown_type};
 use crate::hosts::Host;
 use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -84,6 +84,17 @@ impl Ctx {
             cancel: Cancel::new(),
             is_interactive,
             providers,
+        }
+    }
+
+    /// What agent types get to see of this.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
+        Caller {
+            env: &self.env,
+            settings: &self.settings,
+            profile: self.profile.as_ref(),
+            is_interactive: self.is_interactive,
         }
     }
 

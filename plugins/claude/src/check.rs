@@ -92,13 +92,13 @@ async fn installed(kind: &ClaudeType, site: &TypeSite<'_>, program: &str) -> Res
     }
     if site.host.is_local() {
         let is_agreed = site.is_yes
-            || (site.ctx.is_interactive
+            || (site.caller.is_interactive
                 && site.events.confirm("Claude Code is not installed. Install it now?", true).await
                     == Some(true));
         if !is_agreed {
             return Err(missing(""));
         }
-    } else if !site.ctx.settings.core.is_remote_agent_installation_allowed {
+    } else if !site.caller.settings.core.is_remote_agent_installation_allowed {
         let host = &site.host.info.name;
         return Err(missing(&format!(" on host `{host}`, and mng may not install it there")));
     }
@@ -144,13 +144,13 @@ fn by_hand(version: Option<&str>) -> String {
 async fn find(site: &TypeSite<'_>, program: &str) -> Result<Option<String>> {
     const FIND: &str = r#"command -v "$1" && exit
 [ "$1" = claude ] && [ -x "$HOME/.local/bin/claude" ] && echo "$HOME/.local/bin/claude""#;
-    let here = site.ctx.env.get("PATH").unwrap_or_default();
+    let here = site.caller.env.get("PATH").unwrap_or_default();
     if site.host.is_local() && !program.contains('/') {
         // As the shell would, without one.
         let on_path =
             std::env::split_paths(here).map(|dir| dir.join(program)).find(|file| is_executable(file));
         let own =
-            site.ctx.env.get_non_empty("HOME").map(|home| PathBuf::from(home).join(".local/bin/claude"));
+            site.caller.env.get_non_empty("HOME").map(|home| PathBuf::from(home).join(".local/bin/claude"));
         let own = own.filter(|file| program == "claude" && is_executable(file));
         return Ok(on_path.or(own).map(|file| file.to_string_lossy().into_owned()));
     }
@@ -196,7 +196,7 @@ async fn consent(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> {
     if !site.host.is_local() || site.is_yes || kind.config.own.auto_dismiss_dialogs {
         return Ok(());
     }
-    if let Some(user) = UserClaude::find(&site.ctx.env)
+    if let Some(user) = UserClaude::find(&site.caller.env)
         && global_config::is_trusted(&user.read_global(site)?, &source)
     {
         return Ok(());
@@ -212,7 +212,7 @@ async fn consent(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> {
          directory; or start `claude` there once and answer its question",
         kind.flavor.name()
     );
-    if !site.ctx.is_interactive {
+    if !site.caller.is_interactive {
         return Err(Error::input(format!("Claude Code has not been told to trust `{shown}`"), switches));
     }
     let question = format!(
@@ -230,7 +230,7 @@ async fn consent(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> {
 
 /// Where the answers of this profile are kept: the person's own file is theirs.
 fn remembered(site: &TypeSite<'_>) -> Option<PathBuf> {
-    site.ctx.profile.as_ref().map(|profile| profile.dir.join("claude_trusted_dirs.json"))
+    site.caller.profile.as_ref().map(|profile| profile.dir.join("claude_trusted_dirs.json"))
 }
 
 fn read_remembered(file: Option<&Path>) -> BTreeSet<PathBuf> {

@@ -145,7 +145,7 @@ pub(crate) async fn api_keys(
     let host_env = site.host.transport.read(&site.host.layout.env()).await?.unwrap_or_default();
     let host_env = EnvVars::parse(&String::from_utf8_lossy(&host_env)).unwrap_or_default();
     let primary = user.and_then(|user| user.get("primaryApiKey")).and_then(Value::as_str);
-    let keys = [site.env.get(KEY), host_env.get(KEY), site.ctx.env.get(KEY), primary];
+    let keys = [site.env.get(KEY), host_env.get(KEY), site.caller.env.get(KEY), primary];
     Ok(keys.into_iter().flatten().map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect())
 }
 

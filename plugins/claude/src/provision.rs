@@ -44,7 +44,8 @@ impl ClaudeType {
             return Some(site.host.layout.agent(&record.id).join(ISOLATED_DIR));
         }
         let explicit = site.env.get(CONFIG_DIR).map(PathBuf::from);
-        explicit.or_else(|| UserClaude::find(&site.ctx.env).filter(|user| user.is_moved).map(|user| user.dir))
+        explicit
+            .or_else(|| UserClaude::find(&site.caller.env).filter(|user| user.is_moved).map(|user| user.dir))
     }
 
     pub(crate) fn syncs_home_settings(&self) -> bool {
@@ -64,7 +65,7 @@ pub(crate) async fn provision(
     let mut env = EnvVars::new();
     // The work dir first: an output style may come with it.
     repo_settings::bring(kind, site, record).await?;
-    let user = UserClaude::find(&site.ctx.env);
+    let user = UserClaude::find(&site.caller.env);
     if kind.is_isolated(site.host, record) {
         let dir = site.host.layout.agent(&record.id).join(ISOLATED_DIR);
         isolate(kind, site, record, user.as_ref(), &dir).await?;
@@ -175,7 +176,7 @@ fn real_on(site: &TypeSite<'_>, path: &Path) -> PathBuf {
 fn is_logged_in(site: &TypeSite<'_>, global: Option<&Map<String, Value>>, settings: &Value) -> bool {
     let in_file =
         |key: &str| global.is_some_and(|global| global.get(key).is_some_and(|value| !value.is_null()));
-    LOGINS.iter().any(|name| site.env.get(name).is_some() || site.ctx.env.get_non_empty(name).is_some())
+    LOGINS.iter().any(|name| site.env.get(name).is_some() || site.caller.env.get_non_empty(name).is_some())
         || ["primaryApiKey", "oauthAccount"].into_iter().any(in_file)
         || settings.get("apiKeyHelper").is_some()
 }

@@ -50,7 +50,7 @@ pub(crate) async fn bring(kind: &ClaudeType, site: &TypeSite<'_>, record: &Agent
 
 /// A path from the settings: below the home directory with `~/`, below the source if it is relative.
 fn expand(text: &str, site: &TypeSite<'_>) -> PathBuf {
-    match (text.strip_prefix("~/"), site.ctx.env.get_non_empty("HOME")) {
+    match (text.strip_prefix("~/"), site.caller.env.get_non_empty("HOME")) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
         _ => site.source.join(text),
     }

@@ -68,7 +68,7 @@ fn by_path(given: &str) -> Result<PathBuf> {
 /// Searches the person's own home, the agents of this machine and those that were preserved.
 fn by_id(site: &TypeSite<'_>, id: &str) -> Result<Vec<PathBuf>> {
     let mut stores: Vec<PathBuf> =
-        UserHome::of(site.ctx).map(|home| home.path("sessions")).into_iter().collect();
+        UserHome::of(site.caller).map(|home| home.path("sessions")).into_iter().collect();
     for dir in [site.host.layout.agents(), site.host.layout.preserved()] {
         let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
         let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();

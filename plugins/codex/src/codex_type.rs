@@ -37,7 +37,7 @@ impl CodexType {
         if self.config.is_full_access() || !site.host.is_local() {
             return Ok(());
         }
-        let set = site.env.get("TMPDIR").or_else(|| site.ctx.env.get_non_empty("TMPDIR"));
+        let set = site.env.get("TMPDIR").or_else(|| site.caller.env.get_non_empty("TMPDIR"));
         let temp = trust::canonical(Path::new(set.unwrap_or("/tmp")));
         let root = trust::canonical(site.host.layout.root());
         if !root.starts_with(&temp) {

@@ -53,7 +53,7 @@ fn program_of(command: &str) -> Option<&str> {
 /// Where the program is. No process is started on this machine.
 async fn find(site: &TypeSite<'_>, program: &str) -> Result<Option<PathBuf>> {
     if site.host.is_local() {
-        let path = site.env.get("PATH").or_else(|| site.ctx.env.get("PATH")).unwrap_or_default();
+        let path = site.env.get("PATH").or_else(|| site.caller.env.get("PATH")).unwrap_or_default();
         return Ok(find_in(path, program));
     }
     let request = ExecRequest::sh("command -v -- \"$1\"", [program]).idempotent();
@@ -97,7 +97,7 @@ async fn install(config: &Config, site: &TypeSite<'_>) -> Result<()> {
     };
     if site.host.is_local() {
         if !site.is_yes {
-            if !site.ctx.is_interactive {
+            if !site.caller.is_interactive {
                 return Err(refuse(""));
             }
             let question = format!("Codex is not installed. Install it with `{}`?", by_hand(config));
@@ -105,7 +105,7 @@ async fn install(config: &Config, site: &TypeSite<'_>) -> Result<()> {
                 return Err(refuse(""));
             }
         }
-    } else if !site.ctx.settings.core.is_remote_agent_installation_allowed {
+    } else if !site.caller.settings.core.is_remote_agent_installation_allowed {
         return Err(refuse(", and `is_remote_agent_installation_allowed` is off"));
     }
     site.events.info(format!("Installing codex: {}", by_hand(config)));
@@ -161,7 +161,7 @@ fn names_version(output: &str, version: &str) -> bool {
 /// Looks whether the program has noted a newer version of itself, and does what the settings say. Nothing goes
 /// over the network before the person agrees, and no trouble here keeps an agent from starting.
 async fn update(config: &Config, site: &TypeSite<'_>, program: &str, path: &Path) {
-    let Some(latest) = UserHome::of(site.ctx).and_then(|home| latest_version(&home)) else { return };
+    let Some(latest) = UserHome::of(site.caller).and_then(|home| latest_version(&home)) else { return };
     let current = match package_version(path) {
         Some(version) => version,
         None => match version_output(site, program).await {
@@ -186,7 +186,7 @@ async fn update(config: &Config, site: &TypeSite<'_>, program: &str, path: &Path
     });
     let is_wanted = match policy {
         UpdatePolicy::Auto => true,
-        UpdatePolicy::Ask if site.host.is_local() && site.ctx.is_interactive && !site.is_yes => {
+        UpdatePolicy::Ask if site.host.is_local() && site.caller.is_interactive && !site.is_yes => {
             let question = format!("Update codex from {} to {}?", dotted(&current), dotted(&latest));
             site.events.confirm(question, false).await == Some(true)
         }

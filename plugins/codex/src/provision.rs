@@ -40,7 +40,7 @@ pub(crate) async fn provision(config: &Config, site: &TypeSite<'_>, record: &Age
     let state_dir = site.host.layout.agent(&record.id);
     let files = AgentFiles(&state_dir);
     let home = files.home();
-    let user = UserHome::of(site.ctx);
+    let user = UserHome::of(site.caller);
     let own = match &user {
         Some(user) => user.config()?,
         None => DocumentMut::new(),

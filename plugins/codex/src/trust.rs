@@ -14,7 +14,7 @@ use crate::user_config::{UserHome, is_trusted};
 /// # Errors
 /// There is none and nobody to ask, or the person declines, or the person's own configuration is malformed.
 pub(crate) async fn ensure(config: &Config, site: &TypeSite<'_>) -> Result<()> {
-    let Some(home) = UserHome::of(site.ctx) else { return Ok(()) };
+    let Some(home) = UserHome::of(site.caller) else { return Ok(()) };
     let user = home.config()?;
     let source = canonical(site.source);
     let root = repository_of(&source);
@@ -36,7 +36,7 @@ pub(crate) async fn ensure(config: &Config, site: &TypeSite<'_>) -> Result<()> {
             "agree with `--yes`, or set `agent_types.codex.auto_dismiss_dialogs = true`",
         )
     };
-    if !site.ctx.is_interactive {
+    if !site.caller.is_interactive {
         return Err(refused());
     }
     let question =

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mng_core::plugins::Ctx;
+use mng_core::agents::types::Caller;
 use mng_core::storage;
 use mng_core::{Error, ErrorClass, Result};
 use toml_edit::{DocumentMut, Item, Table};
@@ -18,9 +18,9 @@ pub(crate) struct UserHome {
 impl UserHome {
     /// `CODEX_HOME`, else `~/.codex`. `None` without a home directory. The home of an agent that runs mng is
     /// not a person's.
-    pub(crate) fn of(ctx: &Ctx) -> Option<Self> {
-        let set = ctx.env.get_non_empty("CODEX_HOME").map(PathBuf::from);
-        let own = || ctx.env.get_non_empty("HOME").map(|home| Path::new(home).join(".codex"));
+    pub(crate) fn of(caller: Caller<'_>) -> Option<Self> {
+        let set = caller.env.get_non_empty("CODEX_HOME").map(PathBuf::from);
+        let own = || caller.env.get_non_empty("HOME").map(|home| Path::new(home).join(".codex"));
         let dir = set.filter(|dir| dir.is_absolute() && !dir.ends_with(HOME)).or_else(own)?;
         Some(Self { dir })
     }

@@ -110,7 +110,7 @@ struct User {
 
 impl User {
     fn find(site: &TypeSite<'_>) -> Self {
-        let env = &site.ctx.env;
+        let env = &site.caller.env;
         let home = env.get_non_empty("HOME").map(PathBuf::from);
         // The variables of an agent that runs mng are not a person's.
         let dir = |name: &str, usual: &str| {

@@ -90,7 +90,7 @@ pub(crate) async fn provision(own: &PiConfig, site: &TypeSite<'_>, record: &Agen
 
 /// The person's own configuration directory on the controller. That of an agent that runs mng is not a person's.
 pub(crate) fn user_dir(site: &TypeSite<'_>) -> Option<PathBuf> {
-    let env = &site.ctx.env;
+    let env = &site.caller.env;
     let set = env.get_non_empty(DIR_VARIABLE).map(PathBuf::from);
     let set = set.filter(|dir| dir.is_absolute() && !dir.ends_with(CONFIG));
     set.or_else(|| env.get_non_empty("HOME").map(|home| Path::new(home).join(".pi/agent")))
@@ -168,7 +168,7 @@ async fn write_appended(
 async fn warn_without_login(site: &TypeSite<'_>, dir: &Path) -> Result<()> {
     let transport = &site.host.transport;
     let has_key =
-        KEYS.iter().any(|key| site.env.get(key).is_some() || site.ctx.env.get_non_empty(key).is_some());
+        KEYS.iter().any(|key| site.env.get(key).is_some() || site.caller.env.get_non_empty(key).is_some());
     // Models of one's own bring their keys along.
     if has_key
         || transport.stat(&dir.join(AUTH)).await?.is_some()

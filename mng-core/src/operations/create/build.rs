@@ -78,6 +78,7 @@ pub(super) async fn build<'e>(
     );
     let work_dir = work_dir?;
     staged?;
+    fault::point("create.state_dir_staged");
     cancel.check()?;
     let record = record(ctx, prepared, id, name, &work_dir);
     let primary = &ctx.settings.core.tmux.primary_window_name;
@@ -95,7 +96,7 @@ pub(super) async fn build<'e>(
         enabled.plugin.before_provisioning(ctx, moment).await?;
     }
     let site = TypeSite {
-        ctx,
+        caller: ctx.caller(),
         host,
         source: prepared.source.root(prepared.mode),
         env: &vars,

@@ -80,7 +80,7 @@ pub(super) async fn prepare(
     }
     let Fitted { mode, work_dir, base_commit, origin } = fitted?;
     let site = TypeSite {
-        ctx,
+        caller: ctx.caller(),
         host: &host,
         source: source.root(mode),
         env: &env,

@@ -39,7 +39,6 @@ pub(super) async fn stage(host: &Host, _lock: &HostLock, entry: &JournalEntry) -
         transport.create_dir(&staging.join(dir)).await?;
     }
     transport.create_dir(&host.layout.agents()).await?;
-    fault::point("create.state_dir_staged");
     Ok(())
 }
 

@@ -310,7 +310,7 @@ async fn apply(
     }
     let agent_type = ctx.agent_type(&record.agent_type)?;
     let site = TypeSite {
-        ctx,
+        caller: ctx.caller(),
         host,
         source: &record.work_dir,
         env: &vars,

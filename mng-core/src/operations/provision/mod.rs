@@ -76,7 +76,15 @@ pub async fn provision(ctx: &Ctx, request: ProvisionRequest, events: &Events) ->
         if let Ok(agent_type) = ctx.agent_type(&record.agent_type) {
             let own = env::builtin(&host.layout, &record, window)?;
             let source = &record.work_dir;
-            let site = TypeSite { ctx, host, source, env: &vars, is_yes: false, adopt: &[], events };
+            let site = TypeSite {
+                caller: ctx.caller(),
+                host,
+                source,
+                env: &vars,
+                is_yes: false,
+                adopt: &[],
+                events,
+            };
             relaunch::provision_type(&agent_type, &site, &record, &own, &vars).await?;
         }
         let place = Place { host, record: &record, cwd: &cwd, home };
