@@ -292,27 +292,40 @@ pub(super) async fn send(
     settle(notes, &typing, proof, window, is_relaxed).await
 }
 
-/// Whether the text in the box is that of the last message that was begun and never sent off.
+/// Whether the text in the box is that of the last message of ours.
 async fn is_ours(notes: &Notes<'_>, typing: &Typing<'_>, held: &str) -> Result<bool> {
     let events = notes.log.read(notes.host).await?;
     let text = |key: &str, event: &serde_json::Map<String, serde_json::Value>| {
         event.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
     };
-    let mut unsent = None;
+    let mut last = None;
+    let mut is_sent_off = false;
     for event in &events {
         match text("type", event).as_deref() {
-            Some(STARTED) if !event.contains_key("as_argument") => unsent = text("text", event),
-            Some(QUEUED | ACCEPTED) => unsent = None,
+            Some(STARTED) => {
+                // A message that travels with the start never stands in the box before it is taken.
+                is_sent_off = event.contains_key("as_argument");
+                last = text("text", event);
+            }
+            Some(QUEUED | ACCEPTED) => is_sent_off = true,
             _ => {}
         }
     }
-    let Some(unsent) = unsent else { return Ok(false) };
-    let (held_letters, unsent_tail) = (letters(held), tail(&unsent));
-    let is_label = typing.input.paste_labels().iter().any(|label| held.trim_start().starts_with(label));
-    Ok(is_label
-        || (!held_letters.is_empty() && letters(&unsent).contains(&held_letters))
-        || (!unsent_tail.is_empty() && held_letters.ends_with(&unsent_tail))
-        || held.trim() == unsent.trim())
+    let Some(last) = last else { return Ok(false) };
+    let is_label = typing.input.paste_labels().iter().any(|label| held.trim().starts_with(label));
+    Ok(is_left_of(held, &last) || (is_label && !is_sent_off))
+}
+
+/// Whether the box holds the last message and nothing else: a sender was cut short, or the turn was interrupted
+/// before it gave anything and the program put the text back. A box shows but the end of a long text.
+pub(super) fn is_left_of(held: &str, last: &str) -> bool {
+    /// So few letters can be a person's own.
+    const FEWEST: usize = 20;
+    let (held_letters, last_letters) = (letters(held), letters(last));
+    match held_letters.len() {
+        0 => held.trim() == last.trim(),
+        len => held_letters == last_letters || (len >= FEWEST && last_letters.ends_with(&held_letters)),
+    }
 }
 
 /// Writes down how it went.

@@ -279,3 +279,28 @@ fn a_sender_that_is_cut_off_never_sends_twice() {
         assert!(taken.contains(&format!("after {round}")), "{taken:?}");
     }
 }
+
+#[test]
+fn only_the_last_message_itself_counts_as_left_over() {
+    use super::confirmed::is_left_of;
+    let last = "please look at the parser, it fails on empty input";
+    assert!(is_left_of(last, last));
+    assert!(is_left_of("at the parser, it\n  fails on empty input", last));
+    assert!(!is_left_of("fails on empty input, and more", last));
+    assert!(!is_left_of("empty input", last));
+    assert!(is_left_of("日本", "日本") && !is_left_of("日本", "日"));
+}
+
+/// A program whose turn is interrupted before it has said anything puts the message back into its box.
+#[test]
+fn a_message_that_came_back_is_not_sent_with_the_next() {
+    let world = World::new(&[]);
+    world.send("count to a hundred", None).unwrap();
+    let pane = world.private.tmux(&["display-message", "-p", "-t", "=mng-a1:", "#{pane_id}"]);
+    world.private.tmux(&["send-keys", "-t", pane.trim(), "-l", "count to a hundred"]);
+    eventually("it shows", || {
+        world.private.tmux(&["capture-pane", "-p", "-t", pane.trim()]).contains("count")
+    });
+    world.send("only to ten", None).unwrap();
+    assert_eq!(world.taken(), ["count to a hundred", "only to ten"]);
+}
