@@ -196,7 +196,7 @@ async fn consent(kind: &ClaudeType, site: &TypeSite<'_>) -> Result<()> {
     if !site.host.is_local() || site.is_yes || kind.config.own.auto_dismiss_dialogs {
         return Ok(());
     }
-    if let Some(user) = UserClaude::find(&site.caller.env)
+    if let Some(user) = UserClaude::find(site.caller.env)
         && global_config::is_trusted(&user.read_global(site)?, &source)
     {
         return Ok(());

@@ -116,7 +116,7 @@ pub(crate) fn resolve(site: &TypeSite<'_>, text: &str) -> Result<PathBuf> {
 /// Every `projects` directory here: the person's, those of the agents, and those kept of destroyed ones.
 fn stores(site: &TypeSite<'_>) -> Vec<PathBuf> {
     let mut stores = Vec::new();
-    stores.extend(UserClaude::find(&site.caller.env).map(|user| user.dir.join("projects")));
+    stores.extend(UserClaude::find(site.caller.env).map(|user| user.dir.join("projects")));
     let layout = mng_core::hosts::Layout::new(site.caller.settings.host_dir().to_path_buf());
     for dir in [layout.agents(), layout.preserved()] {
         let agents = std::fs::read_dir(dir).into_iter().flatten().flatten();

@@ -45,7 +45,7 @@ impl ClaudeType {
         }
         let explicit = site.env.get(CONFIG_DIR).map(PathBuf::from);
         explicit
-            .or_else(|| UserClaude::find(&site.caller.env).filter(|user| user.is_moved).map(|user| user.dir))
+            .or_else(|| UserClaude::find(site.caller.env).filter(|user| user.is_moved).map(|user| user.dir))
     }
 
     pub(crate) fn syncs_home_settings(&self) -> bool {
@@ -65,7 +65,7 @@ pub(crate) async fn provision(
     let mut env = EnvVars::new();
     // The work dir first: an output style may come with it.
     repo_settings::bring(kind, site, record).await?;
-    let user = UserClaude::find(&site.caller.env);
+    let user = UserClaude::find(site.caller.env);
     if kind.is_isolated(site.host, record) {
         let dir = site.host.layout.agent(&record.id).join(ISOLATED_DIR);
         isolate(kind, site, record, user.as_ref(), &dir).await?;

@@ -41,7 +41,7 @@ async fn take_over(
     record: &AgentRecord,
     state_dir: &Path,
 ) -> Result<()> {
-    let (Some(user), true) = (UserClaude::find(&site.caller.env), kind.is_isolated(site.host, record)) else {
+    let (Some(user), true) = (UserClaude::find(site.caller.env), kind.is_isolated(site.host, record)) else {
         return Ok(());
     };
     let mut copied = 0;
@@ -120,7 +120,7 @@ async fn tell_of_a_lost_conversation(
 /// Where the agent's conversations lie.
 pub(crate) fn projects_dir(kind: &ClaudeType, site: &TypeSite<'_>, record: &AgentRecord) -> Option<PathBuf> {
     let dir =
-        kind.config_dir(site, record).or_else(|| UserClaude::find(&site.caller.env).map(|user| user.dir))?;
+        kind.config_dir(site, record).or_else(|| UserClaude::find(site.caller.env).map(|user| user.dir))?;
     Some(dir.join("projects"))
 }
 
