@@ -18,7 +18,7 @@ use crate::model::state::HostState;
 use crate::providers::DiscoveredHost;
 use crate::settings::TmuxSettings;
 use crate::transports::{
-    AttachPlan, Chunk, ExecOutput, ExecRequest, FileStat, LocalTransport, LockGuard, Transport,
+    AttachPlan, Chunk, ExecOutput, ExecRequest, FileStat, LocalTransport, LockGuard, PipedCommand, Transport,
 };
 
 /// The local transport, with variables added for every child.
@@ -26,6 +26,8 @@ use crate::transports::{
 struct WithEnv {
     inner: LocalTransport,
     env: BTreeMap<String, String>,
+    /// Claims to lead to another machine, so that everything has to go through commands and file transfers.
+    is_far: bool,
 }
 
 impl WithEnv {
@@ -43,7 +45,7 @@ impl WithEnv {
 #[async_trait]
 impl Transport for WithEnv {
     fn is_local(&self) -> bool {
-        true
+        !self.is_far
     }
 
     async fn exec(&self, request: ExecRequest) -> Result<ExecOutput> {
@@ -56,6 +58,10 @@ impl Transport for WithEnv {
         on_chunk: &mut (dyn FnMut(Chunk) + Send),
     ) -> Result<ExecOutput> {
         self.inner.exec_streaming(self.extend(request), on_chunk).await
+    }
+
+    async fn spawn(&self, request: ExecRequest) -> Result<PipedCommand> {
+        self.inner.spawn(self.extend(request)).await
     }
 
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
@@ -127,6 +133,15 @@ impl PrivateHost {
 
     /// A host whose children get further variables.
     pub(crate) fn with_env<const N: usize>(extra: [(&str, &str); N]) -> Self {
+        Self::make(extra, false)
+    }
+
+    /// A host that is treated like another machine: nothing of it may be opened directly.
+    pub(crate) fn far() -> Self {
+        Self::make([], true)
+    }
+
+    fn make<const N: usize>(extra: [(&str, &str); N], is_far: bool) -> Self {
         // Short on purpose: a socket path holds about a hundred bytes.
         let root = tempfile::Builder::new().prefix("mng-t").tempdir_in("/tmp").unwrap();
         for dir in ["home", "tmux", "work", "h"] {
@@ -149,7 +164,7 @@ impl PrivateHost {
             host_dir: root.path().join("h"),
             tags: BTreeMap::new(),
         };
-        let host = Host::new(info, Arc::new(WithEnv { inner: LocalTransport, env }), "mng-");
+        let host = Host::new(info, Arc::new(WithEnv { inner: LocalTransport, env, is_far }), "mng-");
         Self { host, root }
     }
 

@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use super::{
-    AttachPlan, Chunk, ExecOutput, ExecRequest, FileKind, FileStat, LockGuard, Transport, TransportError,
+    AttachPlan, Chunk, ExecOutput, ExecRequest, FileKind, FileStat, LockGuard, PipedCommand, Transport,
+    TransportError,
 };
 use crate::model::error::{Error, Result};
 use crate::storage::{self, FileLock};
@@ -84,6 +85,24 @@ impl Transport for LocalTransport {
         };
         tracing::debug!(command = %title, code = ?output.code, seconds = started.elapsed().as_secs_f64(), "exec");
         Ok(output)
+    }
+
+    async fn spawn(&self, request: ExecRequest) -> Result<PipedCommand> {
+        request.log_env();
+        let title = request.title();
+        let mut child = spawn(&ExecRequest { stdin: Some(Vec::new()), ..request })?;
+        let group = Group::of(&child);
+        let missing = || Error::io(format!("talk to `{title}`"), ErrorKind::BrokenPipe.into());
+        let stdin = child.stdin.take().ok_or_else(missing)?;
+        let stdout = child.stdout.take().ok_or_else(missing)?;
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let exit = Box::pin(async move {
+            let status =
+                child.wait().await.map_err(|error| Error::io(format!("wait for `{title}`"), error))?;
+            group.keep();
+            Ok(status.code())
+        });
+        Ok(PipedCommand { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), exit })
     }
 
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
@@ -294,6 +313,19 @@ mod tests {
         let request = ExecRequest::sh("printf %s \"$1\"", ["$(touch x); 'q\""]);
         let output = block(LocalTransport.exec(request)).unwrap();
         assert_eq!(output.stdout_text(), "$(touch x); 'q\"");
+    }
+
+    #[test]
+    fn a_piped_command_answers_what_it_is_told() {
+        let (text, code) = block(async {
+            let mut command = LocalTransport.spawn(ExecRequest::sh("cat; exit 7", ["x"])).await.unwrap();
+            command.stdin.write_all(b"to and fro").await.unwrap();
+            drop(command.stdin);
+            let mut text = String::new();
+            command.stdout.read_to_string(&mut text).await.unwrap();
+            (text, command.exit.await.unwrap())
+        });
+        assert_eq!((text.as_str(), code), ("to and fro", Some(7)));
     }
 
     #[test]

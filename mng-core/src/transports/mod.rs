@@ -4,10 +4,13 @@ mod local;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use local::LocalTransport;
 
@@ -182,6 +185,24 @@ pub enum Chunk {
     Stderr(Vec<u8>),
 }
 
+/// A running command whose standard streams are in the caller's hands: the other end of a git, rsync or unison
+/// conversation. Dropping `exit` before it is ready ends the command.
+pub struct PipedCommand {
+    /// What is written here the command reads; dropping it is the end of file.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// Ready when the command has ended: its exit code, `None` when a signal ended it. The streams have to be
+    /// read meanwhile, or the command waits for ever.
+    pub exit: Pin<Box<dyn Future<Output = Result<Option<i32>>> + Send>>,
+}
+
+impl fmt::Debug for PipedCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipedCommand").finish_non_exhaustive()
+    }
+}
+
 /// Why a command or a file access failed on a host.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -271,6 +292,13 @@ pub trait Transport: Send + Sync + fmt::Debug {
         request: ExecRequest,
         on_chunk: &mut (dyn FnMut(Chunk) + Send),
     ) -> Result<ExecOutput>;
+
+    /// Starts a command and hands out its standard streams. `stdin` and `timeout` of the request do not count;
+    /// it is never started twice.
+    ///
+    /// # Errors
+    /// As [`Transport::exec`].
+    async fn spawn(&self, request: ExecRequest) -> Result<PipedCommand>;
 
     /// The bytes of a file; `None` if there is none.
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>>;

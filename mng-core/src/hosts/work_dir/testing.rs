@@ -24,7 +24,7 @@ use crate::model::record::{AgentRecord, TransferMode};
 use crate::model::state::HostState;
 use crate::providers::DiscoveredHost;
 use crate::transports::{
-    AttachPlan, Chunk, ExecOutput, ExecRequest, FileStat, LocalTransport, LockGuard, Transport,
+    AttachPlan, Chunk, ExecOutput, ExecRequest, FileStat, LocalTransport, LockGuard, PipedCommand, Transport,
     TransportError,
 };
 
@@ -311,6 +311,11 @@ impl Transport for Spy {
     ) -> Result<ExecOutput> {
         self.step()?;
         LocalTransport.exec_streaming(request, on_chunk).await
+    }
+
+    async fn spawn(&self, request: ExecRequest) -> Result<PipedCommand> {
+        self.step()?;
+        LocalTransport.spawn(request).await
     }
 
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
