@@ -3,6 +3,8 @@
 mod convert;
 mod record;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;
 
 use std::fs;

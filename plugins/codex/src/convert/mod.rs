@@ -29,6 +29,8 @@ struct State {
     calls: HashMap<String, String>,
     /// All tokens of the conversation at the last count; codex repeats counts.
     counted: Option<u64>,
+    /// What the turn has failed with, if that is told already.
+    error: Option<String>,
     /// Records that are complete but for the tokens of one, in order.
     held: Vec<Value>,
 }
@@ -148,17 +150,30 @@ impl RolloutConverter {
                 self.measure(usage("last_token_usage"), usage("total_token_usage"), out);
             }
             "error" => {
-                if let Some(message) = payload.get("message").and_then(Value::as_str) {
-                    let mut step = self.step(place, "system", message);
-                    step["extra"] = json!({ "is_error": true });
-                    self.mark(&mut step);
-                    self.state.held.push(step);
-                }
+                self.error(place, payload.get("message"));
                 self.release(true, out);
             }
-            "task_complete" | "turn_complete" | "turn_aborted" => self.release(true, out),
+            "task_started" | "turn_started" => self.state.error = None,
+            "task_complete" | "turn_complete" | "turn_aborted" => {
+                // 0.169 tells an error of the service here alone.
+                self.error(place, payload.pointer("/error/message"));
+                self.release(true, out);
+            }
             _ => {}
         }
+    }
+
+    /// Tells what a turn failed with, once.
+    fn error(&mut self, place: &Place<'_>, message: Option<&Value>) {
+        let Some(message) = message.and_then(Value::as_str) else { return };
+        if self.state.error.as_deref() == Some(message) {
+            return;
+        }
+        let mut step = self.step(place, "system", message);
+        step["extra"] = json!({ "is_error": true });
+        self.mark(&mut step);
+        self.state.held.push(step);
+        self.state.error = Some(message.to_owned());
     }
 
     /// Gives the tokens of an answer to its last step, unless that count was there before.

@@ -176,3 +176,23 @@ fn what_cannot_be_read_is_told_and_does_no_harm() {
     }
     assert_eq!(out, Vec::<Value>::new());
 }
+
+#[test]
+fn an_error_is_told_once_in_each_turn() {
+    let event = |number: u64, payload: Value| line(number, "event_msg", payload);
+    let ends =
+        |number: u64| event(number, json!({"type": "task_complete", "error": {"message": "too busy"}}));
+    let lines = [
+        event(1, json!({"type": "task_started"})),
+        event(2, json!({"type": "error", "message": "too busy"})),
+        ends(3),
+        event(4, json!({"type": "task_started"})),
+        ends(5),
+        event(6, json!({"type": "task_complete", "error": null})),
+    ];
+    let records = convert(&lines);
+    let told: Vec<_> = records.iter().map(|record| (&record["event_id"], &record["message"])).collect();
+    let at = |number: u64| json!(format!("{THREAD}-line-{number}-system"));
+    assert_eq!(told, [(&at(2), &json!("too busy")), (&at(5), &json!("too busy"))]);
+    assert_eq!(records[1]["extra"], json!({"is_error": true}));
+}
