@@ -18,6 +18,7 @@ mod destroy;
 mod docs;
 mod events;
 mod exec;
+mod first_type;
 mod frame;
 mod gc;
 mod harness;

@@ -50,7 +50,9 @@ fn a_key_is_in_no_argument_and_in_no_file_that_others_can_read() {
     for process in claude.env.processes_of(&claude.env.agent_id("c1")) {
         assert!(!process.command.contains(KEY), "{process:?}");
     }
-    assert!(!claude.env.tmux(&["show-environment", "-g"]).contains(KEY));
+    for scope in [&["show-environment", "-g"][..], &["show-environment", "-t", "=mng-c1:"]] {
+        assert!(!claude.env.tmux(scope).contains(KEY), "{scope:?}");
+    }
     assert!(!claude.env.screen("mng-c1").contains(KEY));
     let mut left = vec![claude.env.state_dir()];
     while let Some(path) = left.pop() {

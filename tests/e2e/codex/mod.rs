@@ -1,6 +1,7 @@
 //! The real Codex under mng, offline: its model is the stub of the tests.
 
 mod conversations;
+mod installation;
 mod person;
 mod turns;
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::directives::{Plan, Reply, pieces, plan};
+use super::directives::{Plan, Reply, gate, pieces, plan};
 use super::http::{Connection, Request};
 use super::{Shared, Stub};
 
@@ -103,12 +103,6 @@ fn send_error(connection: &mut Connection, status: u16, message: &str) -> io::Re
     connection.send_json(status, &json!({"type": "error", "error": {"type": kind, "message": message}}))
 }
 
-fn is_let_in(request: &Request, shared: &Shared) -> bool {
-    let Some(key) = &shared.key else { return true };
-    let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    request.header("x-api-key") == Some(key) || bearer == Some(key)
-}
-
 fn content(reply: &Reply, tools: &[&str], shared: &Shared) -> Vec<Value> {
     let tool_use = |name: &str, input: &Value| json!({"type": "tool_use", "id": shared.next_id("toolu_stub"), "name": name, "input": input});
     match reply {
@@ -124,7 +118,7 @@ fn content(reply: &Reply, tools: &[&str], shared: &Shared) -> Vec<Value> {
 }
 
 fn send_message(connection: &mut Connection, request: &Request, shared: &Shared) -> io::Result<u16> {
-    if !is_let_in(request, shared) {
+    if !shared.lets_in(request) {
         return send_error(connection, 401, "invalid x-api-key");
     }
     let body = &request.json;
@@ -159,6 +153,10 @@ fn send_message(connection: &mut Connection, request: &Request, shared: &Shared)
             let start = json!({"type": "text", "text": ""});
             events.send("content_block_start", json!({"index": index, "content_block": start}))?;
             for piece in pieces(text) {
+                if let Some(gate) = gate(piece) {
+                    shared.gates.wait(gate, || events.hung_up())?;
+                    continue;
+                }
                 let delta = json!({"type": "text_delta", "text": piece});
                 events.send("content_block_delta", json!({"index": index, "delta": delta}))?;
             }

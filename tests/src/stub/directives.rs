@@ -91,6 +91,11 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
     pieces
 }
 
+/// The gate that stands for a word of a reply.
+pub(super) fn gate(piece: &str) -> Option<&str> {
+    piece.trim().strip_prefix("stub:gate=").filter(|name| !name.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +116,15 @@ mod tests {
         assert_eq!(plan("stub:error 529", None).reply, Reply::Error(529));
         let tool = Reply::Tool { name: "Read".into(), input: json!({"file_path": "a\n"}) };
         assert_eq!(plan("stub:tool Read {\"file_path\":\n\"a\\n\"} and so on", None).reply, tool);
+    }
+
+    #[test]
+    fn a_gate_is_a_word_of_a_reply() {
+        let Reply::Say(text) = plan("stub:say one stub:gate=g1 two", None).reply else {
+            panic!("it is said")
+        };
+        let gates: Vec<_> = pieces(&text).into_iter().map(gate).collect();
+        assert_eq!(gates, [None, Some("g1"), None]);
     }
 
     #[test]

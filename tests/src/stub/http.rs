@@ -97,15 +97,7 @@ impl Connection {
 
     /// Whether the program has closed its side, as one does that no longer waits for the answer.
     pub(super) fn hung_up(&self) -> bool {
-        if self.writer.set_nonblocking(true).is_err() {
-            return true;
-        }
-        let seen = self.writer.peek(&mut [0]);
-        let _ = self.writer.set_nonblocking(false);
-        match seen {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        is_closed(&self.writer)
     }
 
     /// Answers with a JSON document. Returns the status.
@@ -132,6 +124,19 @@ impl Connection {
     }
 }
 
+/// Whether the other side of a connection is closed; nothing is read.
+fn is_closed(stream: &TcpStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return true;
+    }
+    let seen = stream.peek(&mut [0]);
+    let _ = stream.set_nonblocking(false);
+    match seen {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
+}
+
 /// An answer under way.
 pub(super) struct Events<'a> {
     writer: &'a mut TcpStream,
@@ -142,6 +147,11 @@ pub(super) struct Events<'a> {
 impl Events<'_> {
     fn chunk(&mut self, text: &str) -> io::Result<()> {
         self.writer.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+    }
+
+    /// As [`Connection::hung_up`].
+    pub(super) fn hung_up(&self) -> bool {
+        is_closed(self.writer)
     }
 
     /// Sends one event. Its data are the fields with `type` added, and `sequence_number` where numbered.

@@ -12,6 +12,7 @@
 //! | `stub:hold NAME` | no byte until the test calls [`Stub::release`]: the turn runs as long as the test wants |
 //! | `stub:sleep SECONDS` | a wait before the first byte, for trying things by hand |
 //! | `stub:error STATUS` | this HTTP status with an API error |
+//! | `stub:gate=NAME` | as a word of TEXT, to Claude Code: what is behind it comes after [`Stub::release`] |
 //!
 //! `stub:hold` and `stub:sleep` apply to the request that opens the turn, and go along with any other.
 
@@ -76,6 +77,13 @@ struct Shared {
 }
 
 impl Shared {
+    /// Whether the request carries the key, if one is asked for.
+    fn lets_in(&self, request: &Request) -> bool {
+        let Some(key) = &self.key else { return true };
+        let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        request.header("x-api-key") == Some(key) || bearer == Some(key)
+    }
+
     fn next_id(&self, prefix: &str) -> String {
         format!("{prefix}{:06}", self.ids.fetch_add(1, Ordering::Relaxed))
     }
@@ -108,6 +116,12 @@ impl Stub {
     #[must_use]
     pub fn openai() -> Self {
         Self::start(Protocol::OpenAi, None)
+    }
+
+    /// As [`Stub::openai`], refusing every other API key with 401.
+    #[must_use]
+    pub fn openai_with_key(key: &str) -> Self {
+        Self::start(Protocol::OpenAi, Some(key.to_owned()))
     }
 
     fn start(protocol: Protocol, key: Option<String>) -> Self {

@@ -86,6 +86,9 @@ pub(super) fn answer(connection: &mut Connection, request: &Request, shared: &Sh
             connection.send_json(200, &json!({"object": "list", "data": data, "models": []}))
         }
         "POST" if route.ends_with("/responses") || route.ends_with("/chat/completions") => {
+            if !shared.lets_in(request) {
+                return send_error(connection, 401, "incorrect API key provided");
+            }
             let body = &request.json;
             let items = items(body);
             let text = items.iter().rev().find_map(user_text).unwrap_or_default();

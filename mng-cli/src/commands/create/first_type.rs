@@ -53,7 +53,10 @@ pub(super) async fn offer(ui: &mut Ui, ctx: &Ctx, request: &mut CreateRequest) -
         ));
     };
     store(ctx, &chosen.name)?;
-    ui.info(&format!("`{}` it is; `mng config unset commands.create.type` forgets that.", chosen.name));
+    ui.info(&format!(
+        "`{}` it is; `mng config unset --scope user commands.create.type` forgets that.",
+        chosen.name
+    ));
     request.agent.agent_type = Some(AgentTypeName::stored(chosen.name.as_str()));
     Ok(())
 }
