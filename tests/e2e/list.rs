@@ -125,6 +125,33 @@ fn the_schema_names_each_key_of_the_listing() {
 }
 
 #[test]
+fn what_a_plain_table_does_not_read_is_there_where_it_is_named() {
+    let env = TestEnv::new();
+    env.create("a1");
+    env.create("a2");
+    let status = env.agent_dir("a1").join("status");
+    std::fs::create_dir_all(&status).unwrap();
+    std::fs::write(status.join("url"), "http://localhost:8000\n").unwrap();
+    let activity = env.agent_dir("a1").join("activity");
+    std::fs::create_dir_all(&activity).unwrap();
+    std::fs::write(activity.join("user"), "{}").unwrap();
+    for words in [
+        ["--include", "url == 'http://localhost:8000'"],
+        ["--include", "has(user_activity_time)"],
+        ["--include", "idle_seconds != null"],
+        ["--exclude", "!has(idle)"],
+    ] {
+        let rows = env.mng_args(&["list", "--ids", words[0], words[1]]).success();
+        assert_eq!(rows.stdout.lines().count(), 1, "{words:?}: {}", rows.stdout);
+    }
+    let template = env.mng_args(&["list", "--format", "{name} {url} {user_activity_time}", "--sort", "name"]);
+    let lines = template.success().stdout;
+    assert!(lines.starts_with("a1 http://localhost:8000 2"), "{lines}");
+    let table = env.mng("list --fields name,idle_seconds --sort name").success().stdout;
+    assert!(!table.lines().nth(1).unwrap().trim_end().ends_with('-'), "{table}");
+}
+
+#[test]
 fn filters_select() {
     let env = TestEnv::new();
     env.mng("create a1 --type command --no-connect --label team=red -- sleep 1000").success();

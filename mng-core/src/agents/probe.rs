@@ -37,6 +37,8 @@ pub struct ProbeRequest<'a> {
     pub agents: Option<&'a [AgentId]>,
     /// Also what each agent uses of processor and memory.
     pub usage: bool,
+    /// Also what no state depends on: when a person was last active, and the URL. Three files an agent.
+    pub activity: bool,
     /// `tmux.primary_window_name`.
     pub primary_window: &'a str,
     /// What there is to know of an agent's type.
@@ -145,6 +147,8 @@ fn read_agents(
 /// A look at the files of one agent after the other.
 pub(super) struct Look<'a> {
     pub(super) traits: &'a (dyn Fn(&AgentRecord) -> TypeTraits + Send + Sync),
+    /// As [`ProbeRequest::activity`].
+    pub(super) activity: bool,
     pub(super) at: Time,
     /// `/proc`, or a recording of it; `None` where the host has none.
     pub(super) proc_dir: Option<&'a Path>,
@@ -154,7 +158,7 @@ pub(super) struct Look<'a> {
 impl<'a> Look<'a> {
     fn at_host(host: &Host, request: &ProbeRequest<'a>, at: Time) -> Self {
         let proc_dir = has_proc(host).then_some(Path::new("/proc"));
-        Self { traits: request.traits, at, proc_dir, reader: SmallReader::new() }
+        Self { traits: request.traits, activity: request.activity, at, proc_dir, reader: SmallReader::new() }
     }
 }
 
@@ -169,8 +173,10 @@ impl Look<'_> {
         let activity = dir.join("activity");
         let activity = Activity {
             start: modified(&activity.join("start")),
-            user: modified(&activity.join("user")),
-            agent: modified(&activity.join("agent")),
+            user: self.activity.then(|| modified(&activity.join("user"))).flatten(),
+            agent: (self.activity || traits.tracks_activity)
+                .then(|| modified(&activity.join("agent")))
+                .flatten(),
         };
         let launch = self.launch(&dir.join(LAUNCH_FILE));
         let type_state = traits.probe.as_ref().and_then(|probe| {
@@ -194,7 +200,7 @@ impl Look<'_> {
             markers,
             type_state,
             activity,
-            url: url(&dir.join("status/url")),
+            url: self.activity.then(|| url(&dir.join("status/url"))).flatten(),
             usage: None,
             record,
         }
@@ -393,7 +399,8 @@ mod tests {
 
     fn probe(private: &PrivateHost, agents: Option<&[AgentId]>, usage: bool) -> HostFacts {
         let traits = |record: &AgentRecord| TypeTraits { is_known: true, ..TypeTraits::unknown(record) };
-        let request = ProbeRequest { agents, usage, primary_window: "agent", traits: &traits };
+        let request =
+            ProbeRequest { agents, usage, activity: true, primary_window: "agent", traits: &traits };
         block(probe_host(&private.host, &request)).unwrap()
     }
 

@@ -51,6 +51,7 @@ pub async fn await_ready(
             let request = ProbeRequest {
                 agents: Some(std::slice::from_ref(&record.id)),
                 usage: false,
+                activity: true,
                 primary_window,
                 traits: &|_| traits.clone(),
             };

@@ -42,8 +42,13 @@ pub fn judge_recording(
         is_marked: true,
         pane: recording.pane.cloned(),
     };
-    let mut look =
-        Look { traits, at: recording.at, proc_dir: Some(recording.proc_dir), reader: SmallReader::new() };
+    let mut look = Look {
+        traits,
+        activity: true,
+        at: recording.at,
+        proc_dir: Some(recording.proc_dir),
+        reader: SmallReader::new(),
+    };
     let mut facts = look.agent(recording.state_dir, record);
     if let Some(pane) = recording.pane {
         place(&mut facts, session);

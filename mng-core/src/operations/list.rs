@@ -30,12 +30,21 @@ pub struct ListRequest {
 }
 
 /// What is measured only when somebody wants to see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wants {
     /// Processor time and memory of each agent's process tree.
     pub usage: bool,
     /// Processors, memory and disk of each host.
     pub resources: bool,
+    /// When a person and the agent were last active, and the agent's URL.
+    pub activity: bool,
+}
+
+/// What filters may ask of any agent without measuring.
+impl Default for Wants {
+    fn default() -> Self {
+        Self { usage: false, resources: false, activity: true }
+    }
 }
 
 impl ListRequest {

@@ -12,6 +12,7 @@ use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::ids::AgentId;
 use crate::model::names::AgentTypeName;
 use crate::model::record::AgentRecord;
+use crate::operations::list::Wants;
 use crate::operations::resolve::ResolvedAgent;
 use crate::plugins::Ctx;
 
@@ -19,12 +20,13 @@ use crate::plugins::Ctx;
 ///
 /// # Errors
 /// The agents directory cannot be read.
-pub async fn look(ctx: &Ctx, host: &Host, agents: Option<&[AgentId]>, usage: bool) -> Result<HostFacts> {
+pub async fn look(ctx: &Ctx, host: &Host, agents: Option<&[AgentId]>, wants: Wants) -> Result<HostFacts> {
     let types = Types { ctx, known: Mutex::default() };
     let traits = |record: &AgentRecord| types.traits(record);
     let request = ProbeRequest {
         agents,
-        usage,
+        usage: wants.usage,
+        activity: wants.activity,
         primary_window: &ctx.settings.core.tmux.primary_window_name,
         traits: &traits,
     };
@@ -37,7 +39,7 @@ pub async fn look(ctx: &Ctx, host: &Host, agents: Option<&[AgentId]>, usage: boo
 /// It was destroyed meanwhile, or its record cannot be read.
 pub async fn look_at(ctx: &Ctx, agent: &ResolvedAgent) -> Result<(AgentFacts, Judgement)> {
     let id = &agent.record.id;
-    let mut facts = look(ctx, &agent.host, Some(std::slice::from_ref(id)), false).await?;
+    let mut facts = look(ctx, &agent.host, Some(std::slice::from_ref(id)), Wants::default()).await?;
     if let Some((_, error)) = facts.damaged.pop() {
         return Err(error);
     }

@@ -42,6 +42,7 @@ pub(super) async fn judgement(ctx: &Ctx, host: &Host, record: &AgentRecord) -> R
     let request = ProbeRequest {
         agents: Some(slice::from_ref(&record.id)),
         usage: false,
+        activity: true,
         primary_window: &ctx.settings.core.tmux.primary_window_name,
         traits: &traits,
     };

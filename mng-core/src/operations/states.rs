@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::list::Wants;
 use super::observe::look;
 use super::resolve::{HostGroup, ResolvedAgent, group_by_host};
 use crate::agents::judge::{Judgement, judge, unseen};
@@ -42,7 +43,7 @@ pub async fn on_host(
     records: &[AgentRecord],
 ) -> Result<BTreeMap<AgentId, Judgement>> {
     let ids: Vec<AgentId> = records.iter().map(|record| record.id.clone()).collect();
-    let facts = look(ctx, host, Some(&ids), false).await?;
+    let facts = look(ctx, host, Some(&ids), Wants::default()).await?;
     let mut judgements: BTreeMap<AgentId, Judgement> =
         facts.agents.iter().map(|agent| (agent.record.id.clone(), judge(agent))).collect();
     judgements.extend(facts.damaged.into_iter().map(|(id, error)| (id, unseen(error.to_string()))));

@@ -113,8 +113,12 @@ fn columns(fields: &str, headers: &[String]) -> Result<Vec<Column>, Error> {
 /// those that it names.
 fn wants(format: &Format, filter: &AgentFilter, sort: &str, columns: &[Column], shape: Shape) -> Wants {
     let keys: Vec<String> = match (shape, format) {
-        (Shape::Hosts, format) => return Wants { usage: false, resources: *format != Format::Human },
-        (Shape::Agents, Format::Json | Format::Jsonl) => return Wants { usage: true, resources: true },
+        (Shape::Hosts, format) => {
+            return Wants { usage: false, resources: *format != Format::Human, activity: true };
+        }
+        (Shape::Agents, Format::Json | Format::Jsonl) => {
+            return Wants { usage: true, resources: true, activity: true };
+        }
         (Shape::Agents, Format::Human) => columns.iter().map(|column| column.field.path.key()).collect(),
         (Shape::Agents, Format::Template(template)) => template.keys().collect(),
         _ => Vec::new(),
@@ -125,5 +129,6 @@ fn wants(format: &Format, filter: &AgentFilter, sort: &str, columns: &[Column], 
     Wants {
         usage: is_wanted("cpu_seconds") || is_wanted("memory_bytes"),
         resources: is_wanted("resource") || keys.iter().any(|key| key == "host"),
+        activity: ["activity", "idle", "url"].into_iter().any(is_wanted),
     }
 }

@@ -265,6 +265,7 @@ async fn look(host: &Host, request: &MessageRequest<'_>) -> Result<AgentFacts> {
     let probe = ProbeRequest {
         agents: Some(std::slice::from_ref(&request.record.id)),
         usage: false,
+        activity: true,
         primary_window: request.primary_window,
         traits: &|_| request.traits.clone(),
     };

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
+#[cfg(test)]
+use super::Wants;
 use super::view::{AgentView, Cpu, ErrorRow, HostView, IdleView, Resource};
 use super::{ListRequest, ListedHost, Part};
 use crate::agents::facts::{AgentFacts, HostFacts};
@@ -63,7 +65,7 @@ fn slow(ctx: &Ctx, provider: &ProviderName) -> Error {
 /// What one host has, as a part of its own.
 #[cfg(test)]
 pub(in crate::operations) async fn from_host(ctx: &Ctx, host: &Host) -> Part {
-    let facts = look(ctx, host, None, false).await.unwrap();
+    let facts = look(ctx, host, None, Wants::default()).await.unwrap();
     let record = host.read_record().await;
     let mut part = Part::default();
     let seen =
@@ -91,7 +93,7 @@ async fn see(
         return Ok(SeenHost { info, record, resources: None, live: None });
     }
     let host = ctx.open_host(&info).await?;
-    let facts = look(ctx, &host, None, request.wants.usage).await?;
+    let facts = look(ctx, &host, None, request.wants).await?;
     let record = host.read_record().await;
     let resources = match request.wants.resources {
         true => Some(provider.resources(&info).await),
