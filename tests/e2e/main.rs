@@ -38,6 +38,7 @@ mod plugin;
 mod python_state;
 mod receipts;
 mod refuses;
+mod relay;
 mod rename;
 mod rescue;
 mod safety;

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use clap::{ArgMatches, Command, FromArgMatches};
 use mng_core::Error;
 use mng_core::plugins::CommandDef;
 use mng_core::settings::EnvSnapshot;
+use mng_core::transports::relay;
 
 use super::inject::Params;
 use super::load::{EarlyOptions, Invocation, Loaded};
@@ -22,8 +24,12 @@ use crate::ui::{Format, Ui};
 
 /// Everything from the words of the process to its exit code.
 pub(crate) fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|name| Path::new(&name).file_name() == Some(relay::HELPER.as_ref())) {
+        return as_relay_helper(words);
+    }
     let env = EnvSnapshot::from_process();
-    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut words: Vec<OsString> = words.collect();
     if words.first().is_some_and(|word| word == "__complete") {
         return crate::completion::answer(&env, &words.split_off(1));
     }
@@ -40,6 +46,13 @@ pub(crate) fn main() -> ExitCode {
         // The hook has told the person already.
         Err(_) => report::report_to_scripts(&mut ui, &crate::crash::error()),
     }
+}
+
+/// git, rsync or unison started us in place of `ssh`: no settings, no runtime.
+fn as_relay_helper(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let var = |name: &str| std::env::var(name).ok();
+    ExitCode::new(relay::run_helper(&words, var, std::io::stdin(), std::io::stdout(), std::io::stderr()))
 }
 
 /// What a top-level name stands for.

@@ -1,6 +1,7 @@
 //! How commands and bytes reach a host. Everything done on a host goes through its [`Transport`].
 
 mod local;
+pub mod relay;
 
 use std::collections::BTreeMap;
 use std::fmt;
