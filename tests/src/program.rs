@@ -96,7 +96,7 @@ pub(crate) fn cache_dir() -> Option<PathBuf> {
 
 /// A missing program is no failure of mng, and no silence either: `.ci/run` reads the file.
 #[expect(clippy::print_stderr, reason = "a test runner shows what its tests print")]
-fn report_skipped(program: &str) {
+pub(crate) fn report_skipped(program: &str) {
     let test = thread::current().name().unwrap_or("a test").to_owned();
     eprintln!("skipped: {test}: `{program}` is missing; `scripts/programs.sh` installs it");
     if let Some(path) = skipped_file() {
