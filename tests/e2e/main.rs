@@ -10,6 +10,7 @@ mod codex;
 mod config;
 mod connect;
 mod console;
+mod contracts;
 mod create;
 mod create_refusals;
 mod create_setup;

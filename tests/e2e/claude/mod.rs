@@ -19,7 +19,7 @@ use mng_tests::{Program, Stub, TestEnv};
 use serde_json::{Value, json};
 
 /// At least 20 characters, of which the last 20 are approved.
-const KEY: &str = "sk-ant-test-0123456789abcdefghij";
+pub(crate) const KEY: &str = "sk-ant-test-0123456789abcdefghij";
 
 /// A world in which `mng create NAME claude` starts the real program against a stub.
 pub(crate) struct Claude {
@@ -113,6 +113,10 @@ impl Claude {
     /// The id of the agent's current conversation.
     pub(crate) fn session(&self, name: &str) -> String {
         person::read(self.env.agent_dir(name).join("claude_session_id")).trim().to_owned()
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
     }
 
     /// The program's version, for messages of assertions.

@@ -106,6 +106,10 @@ impl Codex {
         self.env.mng(&format!("transcript {name} --role user --role agent")).success().stdout
     }
 
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// The screen, for messages of assertions.
     pub(crate) fn describe(&self) -> String {
         format!("Codex {}\n{}\n{}", self.program.version(), self.stub.describe(), self.env.describe())

@@ -51,12 +51,16 @@ fn tool_output(items: &[Value]) -> Option<String> {
     TOOL_OUTPUTS.contains(&last["type"].as_str()?).then(|| text_of(&last["output"]))
 }
 
-/// Names and kinds of the tools offered, those in namespaces too.
+/// Names and kinds of the tools offered; those in a namespace as `NAMESPACE.NAME`.
 fn tools(offered: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for tool in offered.as_array().into_iter().flatten() {
         match tool["type"].as_str().unwrap_or_default() {
-            "namespace" => found.extend(tools(&tool["tools"])),
+            "namespace" => {
+                let namespace = tool["name"].as_str().unwrap_or_default();
+                let inner = tools(&tool["tools"]).into_iter();
+                found.extend(inner.map(|(name, kind)| (format!("{namespace}.{name}"), kind)));
+            }
             "local_shell" => found.push(("local_shell".into(), "local_shell".into())),
             kind @ ("function" | "custom") => {
                 // Chat Completions has the name one level down.
@@ -164,8 +168,15 @@ fn output_item(reply: &Reply, offered: &[(String, String)], shared: &Shared) -> 
         }
     }
     match call_or_text(reply, offered) {
-        Ok((name, arguments)) => json!({"type": "function_call", "id": format!("fc_{call_id}"),
-            "call_id": call_id, "name": name, "arguments": arguments.to_string(), "status": "completed"}),
+        Ok((name, arguments)) => {
+            let (namespace, name) = name.rsplit_once('.').map_or((None, &*name), |(a, b)| (Some(a), b));
+            let mut call = json!({"type": "function_call", "id": format!("fc_{call_id}"),
+                "call_id": call_id, "name": name, "arguments": arguments.to_string(), "status": "completed"});
+            if let Some(namespace) = namespace {
+                call["namespace"] = namespace.into();
+            }
+            call
+        }
         Err(text) => json!({"type": "message", "id": shared.next_id("msg_stub"), "role": "assistant",
             "status": "completed", "content": [{"type": "output_text", "text": text, "annotations": []}]}),
     }
