@@ -177,6 +177,8 @@ mod tests {
         assert_eq!(site.read("claude_session_id_history"), "s-1 startup\n");
         assert_eq!(site.read("claude_transcript_path"), "/t/s-1.jsonl\n");
         assert_eq!(site.read("claude_main_pid"), format!("{}\n", std::process::id()));
+        let registry = std::fs::read_link(site.path("A/claude_registry")).unwrap();
+        assert!(registry.ends_with(format!("sessions/{}.json", std::process::id())), "{registry:?}");
         let model: Value = serde_json::from_str(&site.read("model_state.json")).unwrap();
         assert_eq!(model, json!({"model": "claude-x", "effort": null, "fast": null}));
 

@@ -8,11 +8,12 @@ use mng_core::model::record::AgentRecord;
 
 use crate::claude_type::ClaudeType;
 use crate::places::{self, ISOLATED_DIR, UserClaude};
+use crate::state::REGISTRY_LINK;
 use crate::{command, conversations, hooks, launch, provision};
 
 /// Left by the last run. Whoever waits for the next one must not find them.
-const LEFT_OVER: [&str; 5] =
-    ["session_started", "claude_main_pid", "compacting", "stdout.jsonl", "stderr.log"];
+const LEFT_OVER: [&str; 6] =
+    ["session_started", "claude_main_pid", REGISTRY_LINK, "compacting", "stdout.jsonl", "stderr.log"];
 
 /// # Errors
 /// The state dir cannot be read or written.

@@ -22,6 +22,9 @@ const START: Duration = Duration::from_secs(10);
 /// For how long the hook of a new turn is believed before the registry shows the turn.
 const SUBMIT_LAG: Duration = Duration::from_secs(3);
 
+/// Below the state dir: the hook's link to the registry entry of the running program.
+pub(crate) const REGISTRY_LINK: &str = "claude_registry";
+
 /// Its signal's name where no session has begun.
 const BEFORE_SESSION: &str = "session_started";
 
@@ -45,6 +48,9 @@ struct Registered {
 
 impl StateProbe for ClaudeProbe {
     fn look(&self, look: &mut TypeLook<'_>) -> Option<TypeState> {
+        if let Some(state) = linked(look).and_then(|session| judge(look, &session)) {
+            return Some(state);
+        }
         let Some(pid) =
             read(look, &look.state_dir.join("claude_main_pid")).and_then(|text| text.parse().ok())
         else {
@@ -71,6 +77,19 @@ impl StateProbe for ClaudeProbe {
 fn read(look: &mut TypeLook<'_>, path: &Path) -> Option<String> {
     let bytes = look.reader.read(path).ok()?;
     Some(std::str::from_utf8(bytes).ok()?.trim().to_owned())
+}
+
+/// The registry entry by the link that the hook made: one file, for the common case in which mng's own launch
+/// script still waits for the program. Whatever is odd about it is left to the slow way.
+fn linked(look: &mut TypeLook<'_>) -> Option<Registered> {
+    if look.launch?.is_alive != Seen::Yes(true) {
+        return None;
+    }
+    let link = look.state_dir.join(REGISTRY_LINK);
+    let session: Registered = serde_json::from_slice(look.reader.read(&link).ok()?).ok()?;
+    // The script may go on to something else when the program was killed, and its entry stays then.
+    let is_there = look.proc_dir?.join(session.pid.to_string()).exists();
+    (is_there && session.proc_start.is_some()).then_some(session)
 }
 
 /// The registry entry of that process; `Some(None)` if it has none. `None`: it is no Claude Code any more.
@@ -177,4 +196,54 @@ fn before_session(look: &TypeLook<'_>) -> Option<TypeState> {
         signal: BEFORE_SESSION,
         value: "absent".into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use mng_core::agents::facts::{LaunchFacts, Markers};
+    use mng_core::agents::launch::LaunchFile;
+    use mng_core::storage::SmallReader;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the registry's link alone tells: of an agent whose launch script is alive or not, while `/proc` has
+    /// a process 7 or nothing. No other file is there to be read.
+    fn told(is_alive: bool, has_process: bool, session: &serde_json::Value) -> Option<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let proc_dir = dir.path().join("proc");
+        fs::create_dir_all(proc_dir.join(if has_process { "7" } else { "8" })).unwrap();
+        fs::write(dir.path().join("7.json"), session.to_string()).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("7.json"), dir.path().join(REGISTRY_LINK)).unwrap();
+        let record = serde_json::from_value(json!({
+            "id": "agent-0123456789abcdef0123456789abcdef", "name": "a1", "type": "claude",
+            "work_dir": "/w", "create_time": "2026-11-22T13:31:00Z", "command": "claude",
+        }))
+        .unwrap();
+        let launch =
+            LaunchFacts { file: LaunchFile::default(), modified: Time::now(), is_alive: Seen::Yes(is_alive) };
+        let state = ClaudeProbe.look(&mut TypeLook {
+            state_dir: dir.path(),
+            record: &record,
+            at: Time::now(),
+            launch: Some(&launch),
+            markers: Markers::default(),
+            reader: &mut SmallReader::new(),
+            proc_dir: Some(&proc_dir),
+        });
+        state.map(|state| state.value)
+    }
+
+    #[test]
+    fn one_file_tells_the_state() {
+        let idle = json!({"pid": 7, "procStart": "1", "status": "idle", "statusUpdatedAt": 1});
+        assert_eq!(told(true, true, &idle).as_deref(), Some("idle"));
+        assert_eq!(told(true, false, &idle), None, "the program was killed");
+        assert_eq!(told(false, true, &idle), None, "who launched it is gone, and pids come round again");
+        let old = json!({"pid": 7, "status": "idle", "statusUpdatedAt": 1});
+        assert_eq!(told(true, true, &old), None, "nothing says whose entry it is");
+        assert_eq!(told(true, true, &json!("torn")), None);
+    }
 }

@@ -25,6 +25,21 @@ fn the_end_of_a_turn_is_seen_within_a_second() {
 }
 
 #[test]
+fn its_registry_entry_alone_tells_the_state() {
+    let Some(claude) = Claude::new() else { return };
+    claude.create("c1", "stub:say one");
+    claude.until_state("c1", "WAITING END_OF_TURN");
+    let dir = claude.env.agent_dir("c1");
+    let text = std::fs::read_to_string(dir.join("claude_registry"));
+    let text = text.unwrap_or_else(|error| panic!("the link leads nowhere: {error}; {}", claude.version()));
+    assert!(text.contains("\"status\":\"idle\""), "{}: {text}", claude.version());
+    std::fs::rename(dir.join("claude_main_pid"), dir.join("away")).unwrap();
+    assert_eq!(claude.state("c1"), "WAITING END_OF_TURN");
+    let why = claude.env.mng("why c1 --format json").success().json();
+    assert_eq!(why["decided_by"], "registry", "{why}");
+}
+
+#[test]
 fn a_permission_prompt_waits_for_its_person_and_refuses_messages() {
     let Some(claude) = Claude::new() else { return };
     let _ = claude.create_with("c1", &[&["--message", "stub:bash touch made"], &ASKING[..]].concat());

@@ -1,5 +1,5 @@
 # Runs at the events of an agent's Claude Code; mng writes this file. $1 is the event, stdin its JSON.
-# Needs sh, sed, cat, mv, rm, tail and date. Never fails: some hooks would stop the program.
+# Needs sh, sed, cat, mv, ln, rm, tail and date. Never fails: some hooks would stop the program.
 payload=$(cat)
 A=${MNG_AGENT_STATE_DIR:-}
 [ -d "$A" ] || exit 0
@@ -67,7 +67,13 @@ end_turn() {
         session-start)
             source=$(field source)
             id=${CLAUDE_CODE_SESSION_ID:-$(field session_id)}
-            [ -z "${CLAUDE_PID:-}" ] || put claude_main_pid "$CLAUDE_PID"
+            if [ -n "${CLAUDE_PID:-}" ]; then
+                put claude_main_pid "$CLAUDE_PID"
+                # Who asks for the state then opens one file.
+                link=$A/.claude_registry.$$
+                ln -s "${CLAUDE_CONFIG_DIR:-$HOME/.claude}/sessions/$CLAUDE_PID.json" "$link" &&
+                    mv -f "$link" "$A/claude_registry"
+            fi
             if [ -n "$id" ]; then
                 put claude_session_id "$id"
                 printf '%s %s\n' "$id" "${source:-unknown}" >>"$A/claude_session_id_history"
