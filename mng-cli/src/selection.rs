@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mng_core::hosts::Host;
 use mng_core::model::address::{AgentAddress, AgentOrHost, HostAddress};
+use mng_core::model::failure::Failure;
 use mng_core::model::filter::Shorthand;
 use mng_core::model::state::AgentState;
 use mng_core::model::time::Time;
@@ -25,7 +26,14 @@ pub(crate) async fn found_agents(
     ctx: &Ctx,
     targets: Targets<AgentAddress>,
 ) -> Result<Vec<ResolvedAgent>, Error> {
+    let is_all = targets.is_all;
     let selected = select(ui, ctx, targets).await?;
+    if is_all {
+        // Nothing fails for these; what they have is left out all the same.
+        for silent in selected.found.silent() {
+            ui.warning(&silent.message);
+        }
+    }
     Ok(selected.found.all_found()?.matches)
 }
 
@@ -152,7 +160,8 @@ async fn host_place(ctx: &Ctx, address: &HostAddress) -> Result<Place, Error> {
 }
 
 /// Those of the selected agents that have a live session, ended programs in one included: what `stop --all`
-/// means. An agent that cannot be judged is kept, so that the command says what became of it.
+/// means, with a row for everyone who did not answer. An agent that cannot be judged is kept, so that the
+/// command says what became of it.
 ///
 /// # Errors
 /// As [`found_agents`].
@@ -160,10 +169,11 @@ pub(crate) async fn live_agents(
     ui: &Ui,
     ctx: &Ctx,
     targets: Targets<AgentAddress>,
-) -> Result<Vec<ResolvedAgent>, Error> {
+) -> Result<(Vec<ResolvedAgent>, Vec<Failure>), Error> {
     let mut selected = select(ui, ctx, targets).await?;
     let matches = std::mem::take(&mut selected.found.matches);
-    Ok(matches.into_iter().filter(|agent| selected.state(agent) != Some(AgentState::Stopped)).collect())
+    let is_live = |agent: &ResolvedAgent| selected.state(agent) != Some(AgentState::Stopped);
+    Ok((matches.into_iter().filter(is_live).collect(), selected.found.silent()))
 }
 
 /// The agents whose tmux sessions have these names, as the key bindings of a session call mng. The names are

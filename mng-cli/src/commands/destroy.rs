@@ -137,7 +137,7 @@ fn found(mut resolution: Resolution, force: bool, is_all: bool) -> Result<Found,
         return Err(no_host_destroy(host));
     }
     let targets: Vec<String> = resolution.missing.iter().map(|missing| missing.target.clone()).collect();
-    let mut silent = silent(&resolution);
+    let mut silent = resolution.silent();
     if is_all {
         // "All" includes those that nobody could look at.
         silent.extend(resolution.damaged.iter().map(|agent| {
@@ -160,19 +160,6 @@ fn no_host_destroy(host: &Host) -> Error {
         return ProviderError::LocalNotDestroyable { host: host.info.name.to_string() }.into();
     }
     ProviderError::unsupported(&host.info.provider, &host.info, "destroying hosts").into()
-}
-
-/// Who did not answer: what is missing may be there.
-fn silent(resolution: &Resolution) -> Vec<Failure> {
-    let inaccessible = |what: String| Failure::new(FailureCategory::ProviderInaccessible, what);
-    let providers = resolution.failures.iter().filter(|failure| failure.is_configured).map(|failure| {
-        inaccessible(format!("provider `{}` did not answer: {}", failure.provider, failure.error))
-    });
-    let hosts = resolution
-        .unread
-        .iter()
-        .map(|host| inaccessible(format!("host `{}` did not answer: {}", host.info.address(), host.error)));
-    providers.chain(hosts).collect()
 }
 
 /// Splits off what runs, tells what goes, and asks. Returns what may go and the rows of what may not.

@@ -11,8 +11,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, ValueEnum};
 use mng_core::model::fields::{AgentFields, FieldSet};
 use mng_core::model::filter::SortSpec;
+use mng_core::operations::completion_cache;
+use mng_core::operations::discovery_stream::Snapshots;
 use mng_core::operations::list::{self, AgentView, ErrorRow, Part};
-use mng_core::operations::{completion_cache, discovery_stream};
 use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 use serde::Serialize;
@@ -199,9 +200,10 @@ async fn once(ui: &mut Ui, ctx: &Ctx, view: &View) -> CliResult {
     }
     let (sender, receiver) = unbounded_channel();
     let ask = async {
+        let mut snapshots = Snapshots::default();
         let mut hand_on = |part: Part| {
             if view.is_whole() {
-                discovery_stream::note(ctx, &part);
+                snapshots.note(ctx, &part);
             }
             // Nobody hears it only when printing failed, which ends both.
             let _ = sender.send(part);

@@ -44,13 +44,16 @@ pub(crate) struct StopArgs {
 }
 
 pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
+    let mut silent = Vec::new();
     let agents = if args.sessions.session.is_empty() {
         let targets = args.targets.resolve::<AgentAddress>()?;
         if targets.is_empty_input {
             return Ok(ExitCode::SUCCESS);
         }
         if targets.is_all && !args.stop_host {
-            live_agents(ui, ctx, targets).await?
+            let (agents, failures) = live_agents(ui, ctx, targets).await?;
+            silent = failures;
+            agents
         } else {
             found_agents(ui, ctx, targets).await?
         }
@@ -73,6 +76,7 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
     }
     let request = StopRequest { agents, archive: args.archive };
     let report = ui.with_progress("Stopping", async |events| stop(ctx, request, &events).await).await?;
+    let report = report.with(silent);
     ui.result(&report)?;
     Ok(ExitCode::for_failures(&report.failures))
 }

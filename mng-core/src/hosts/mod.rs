@@ -3,6 +3,7 @@
 mod events;
 mod fan_out;
 pub mod git;
+mod last_seen;
 mod layout;
 mod lock;
 mod records;
@@ -12,7 +13,8 @@ pub mod work_dir;
 use std::sync::Arc;
 
 pub use events::EventStream;
-pub use fan_out::fan_out;
+pub use fan_out::{as_completed, fan_out};
+pub use last_seen::{LastSeen, LastSeenAgent, LastSeenStore};
 pub use layout::Layout;
 pub use lock::HostLock;
 pub(crate) use records::record_bytes;

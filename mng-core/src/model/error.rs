@@ -26,6 +26,8 @@ pub enum ErrorClass {
     UnknownAgentType,
     Host,
     HostConnection,
+    /// A credential or the host's key was refused: only a person can help.
+    HostAuthentication,
     HostOffline,
     HostNotFound,
     HostDataSchema,
@@ -74,6 +76,7 @@ impl ErrorClass {
             Self::UnknownAgentType => "UnknownAgentTypeError",
             Self::Host => "HostError",
             Self::HostConnection => "HostConnectionError",
+            Self::HostAuthentication => "HostAuthenticationError",
             Self::HostOffline => "HostOfflineError",
             Self::HostNotFound => "HostNotFoundError",
             Self::HostDataSchema => "HostDataSchemaError",

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value, json};
 
-use super::list::Part;
+use super::list::{AgentView, ListedHost, Part};
 use crate::hosts::{EventStream, Layout};
 use crate::model::error::Result;
 use crate::model::names::ProviderName;
@@ -19,45 +19,87 @@ const SOURCE: &str = "mng/discovery";
 const FINGERPRINTS: &str = ".fingerprints.json";
 const ROTATE_ABOVE: u64 = 50 << 20;
 
-/// Appends a snapshot of what a provider has, unless the last one says the same. Nothing is written for a
-/// part with errors, which may be incomplete, nor where there is no state dir yet. Trouble is logged: no
-/// listing fails for it.
-pub fn note(ctx: &Ctx, part: &Part) {
-    let (Some(provider), Some(started_at)) = (&part.provider, part.started_at) else { return };
-    let layout = Layout::new(ctx.settings.host_dir());
-    if !part.errors.is_empty() || part.hosts.is_empty() || !layout.root().is_dir() {
-        return;
-    }
-    if let Err(error) = write(&layout, provider, part, started_at) {
-        tracing::debug!(%error, "discovery snapshot not written");
+/// Gathers what a listing hands out until each provider is complete.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    /// Of the providers with several hosts, those heard of so far.
+    open: BTreeMap<ProviderName, Seen>,
+}
+
+/// What a provider has. `is_spoiled`: something could not be seen.
+#[derive(Debug, Default)]
+struct Seen {
+    hosts: Vec<ListedHost>,
+    agents: Vec<AgentView>,
+    is_spoiled: bool,
+}
+
+impl Snapshots {
+    /// Takes a part of a whole listing. With a provider's last one a snapshot of it is appended, unless the
+    /// last snapshot says the same. Nothing is written for a provider with errors, of which this may not be
+    /// all, nor where there is no state dir yet. Trouble is logged: no listing fails for it.
+    pub fn note(&mut self, ctx: &Ctx, part: &Part) {
+        let (Some(provider), Some(started_at)) = (&part.provider, part.started_at) else { return };
+        let is_spoiled = !part.errors.is_empty();
+        let mut before = self.open.remove(provider);
+        if !part.is_last {
+            let seen = self.open.entry(provider.clone()).or_default();
+            *seen = before.unwrap_or_default();
+            seen.hosts.extend(part.hosts.iter().cloned());
+            seen.agents.extend(part.agents.iter().cloned());
+            seen.is_spoiled |= is_spoiled;
+            return;
+        }
+        let is_spoiled = is_spoiled || before.as_ref().is_some_and(|before| before.is_spoiled);
+        let (hosts, agents) = match &mut before {
+            None => (&part.hosts, &part.agents),
+            Some(before) => {
+                before.hosts.extend(part.hosts.iter().cloned());
+                before.agents.extend(part.agents.iter().cloned());
+                (&before.hosts, &before.agents)
+            }
+        };
+        let layout = Layout::new(ctx.settings.host_dir());
+        if is_spoiled || hosts.is_empty() || !layout.root().is_dir() {
+            return;
+        }
+        if let Err(error) = write(&layout, provider, hosts, agents, started_at) {
+            tracing::debug!(%error, "discovery snapshot not written");
+        }
     }
 }
 
-fn write(layout: &Layout, provider: &ProviderName, part: &Part, started_at: Time) -> Result<()> {
+fn write(
+    layout: &Layout,
+    provider: &ProviderName,
+    hosts: &[ListedHost],
+    agents: &[AgentView],
+    started_at: Time,
+) -> Result<()> {
     let mut stream = EventStream::new(layout.root(), SOURCE);
     stream.rotate_above = Some(ROTATE_ABOVE);
     stream.keep = 1;
     let path = stream.path().with_file_name(FINGERPRINTS);
     let bytes = storage::read_optional(&path)?.unwrap_or_default();
     let mut known: BTreeMap<String, String> = serde_json::from_slice(&bytes).unwrap_or_default();
-    let fresh = fingerprint(part);
+    let fresh = fingerprint(hosts, agents);
     if known.get(provider.as_str()) == Some(&fresh) {
         return Ok(());
     }
-    stream.append_local("DISCOVERY_PROVIDER", snapshot(provider, part, started_at))?;
+    stream.append_local("DISCOVERY_PROVIDER", snapshot(provider, hosts, agents, started_at))?;
     known.insert(provider.to_string(), fresh);
     storage::write_volatile(&path, json!(known).to_string().as_bytes(), 0o600)
 }
 
 /// Changes when a host or an agent comes, goes or is renamed, or when what its record says of it to others
 /// does.
-fn fingerprint(part: &Part) -> String {
+fn fingerprint(hosts: &[ListedHost], agents: &[AgentView]) -> String {
     let mut hasher = DefaultHasher::new();
     let mut hosts: Vec<_> =
-        part.hosts.iter().map(|host| (&host.view.id, &host.view.name, host.view.state)).collect();
+        hosts.iter().map(|host| (&host.view.id, &host.view.name, host.view.state)).collect();
     hosts.sort_unstable();
     hosts.hash(&mut hasher);
-    let mut agents: Vec<_> = part.agents.iter().collect();
+    let mut agents: Vec<_> = agents.iter().collect();
     agents.sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
     for agent in agents {
         let record = &agent.record;
@@ -67,9 +109,13 @@ fn fingerprint(part: &Part) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn snapshot(provider: &ProviderName, part: &Part, started_at: Time) -> Map<String, Value> {
-    let agents: Vec<Value> = part
-        .agents
+fn snapshot(
+    provider: &ProviderName,
+    hosts: &[ListedHost],
+    agents: &[AgentView],
+    started_at: Time,
+) -> Map<String, Value> {
+    let agents: Vec<Value> = agents
         .iter()
         .map(|agent| {
             json!({
@@ -81,8 +127,7 @@ fn snapshot(provider: &ProviderName, part: &Part, started_at: Time) -> Map<Strin
             })
         })
         .collect();
-    let hosts: Vec<Value> = part
-        .hosts
+    let hosts: Vec<Value> = hosts
         .iter()
         .map(|host| {
             json!({
@@ -124,7 +169,7 @@ mod tests {
         let stream = EventStream::new(dir.path(), SOURCE);
         let look = || {
             let part = block(from_host(&context(), &host));
-            write(&host.layout, &provider, &part, Time::now()).unwrap();
+            write(&host.layout, &provider, &part.hosts, &part.agents, Time::now()).unwrap();
             block(stream.read(&host)).unwrap()
         };
         agent_at(&host, "a");

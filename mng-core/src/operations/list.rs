@@ -1,21 +1,22 @@
 //! Every agent of every provider, with its state.
 
 mod gather;
+mod remembered;
 mod view;
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::future::join_all;
+use tokio::sync::mpsc::unbounded_channel;
 
 #[cfg(test)]
 pub(super) use gather::from_host;
 pub use view::{AgentView, Cpu, ErrorRow, HostView, IdleView, Resource};
 
 use super::discover::{self, ProviderFailure};
-use super::resolve::{DamagedAgent, ResolvedAgent};
+use super::resolve::{DamagedAgent, ResolvedAgent, UnreadHost};
 use crate::hosts::Host;
-use crate::model::error::Result;
+use crate::model::error::{Error, Result};
 use crate::model::ids::HostId;
 use crate::model::names::ProviderName;
 use crate::model::time::Time;
@@ -54,10 +55,12 @@ impl ListRequest {
     }
 }
 
-/// What one provider has, as soon as it answered.
+/// What a provider has on one of its hosts, as soon as that has answered; or that the provider did not.
 #[derive(Debug, Default)]
 pub struct Part {
     pub provider: Option<ProviderName>,
+    /// Nothing more comes from this provider.
+    pub is_last: bool,
     /// When it was asked.
     pub started_at: Option<Time>,
     /// Hosts of the provider, those without agents too.
@@ -67,6 +70,8 @@ pub struct Part {
     pub errors: Vec<ErrorRow>,
     pub failures: Vec<ProviderFailure>,
     pub damaged: Vec<DamagedAgent>,
+    /// Hosts that could not be looked at.
+    pub unread: Vec<UnreadHost>,
 }
 
 /// A host of a listing.
@@ -85,6 +90,7 @@ pub struct Listing {
     pub errors: Vec<ErrorRow>,
     pub failures: Vec<ProviderFailure>,
     pub damaged: Vec<DamagedAgent>,
+    pub unread: Vec<UnreadHost>,
     /// Sentences for standard error.
     pub warnings: Vec<String>,
 }
@@ -108,10 +114,11 @@ impl Listing {
         self.errors.extend(part.errors);
         self.failures.extend(part.failures);
         self.damaged.extend(part.damaged);
+        self.unread.extend(part.unread);
     }
 }
 
-/// Asks all providers at once and hands out what each has as soon as it answers. What goes wrong with one
+/// Asks all providers at once and hands out what each host has as soon as it answers. What goes wrong with one
 /// provider, host or agent is an error row and hides nothing else. Returns sentences for standard error.
 ///
 /// # Errors
@@ -123,11 +130,20 @@ pub async fn stream(
     on_part: &mut (dyn FnMut(Part) -> Result<()> + Send),
 ) -> Result<Vec<String>> {
     let (providers, warnings) = discover::providers(ctx, &request.scope)?;
-    let mut parts: FuturesUnordered<_> =
-        providers.into_iter().map(|provider| gather::provider(ctx, request, provider)).collect();
-    while let Some(part) = parts.next().await {
-        on_part(part)?;
-    }
+    let (sender, mut receiver) = unbounded_channel();
+    let ask = async {
+        let sender = sender;
+        let asked = providers.into_iter().map(|name| gather::provider(ctx, request, name, &sender));
+        join_all(asked).await;
+        Ok::<_, Error>(())
+    };
+    let hand_on = async {
+        while let Some(part) = receiver.recv().await {
+            on_part(part)?;
+        }
+        Ok(())
+    };
+    tokio::try_join!(ask, hand_on)?;
     Ok(warnings)
 }
 
@@ -144,5 +160,11 @@ pub async fn all(ctx: &Ctx, request: &ListRequest) -> Result<Listing> {
     .await?;
     listing.warnings = warnings;
     listing.agents.sort_by(|a, b| a.listing_order(b));
+    let place =
+        |host: &ListedHost| (host.view.provider_name.clone(), host.view.name.clone(), host.view.id.clone());
+    listing.hosts.sort_by_key(place);
     Ok(listing)
 }
+
+#[cfg(test)]
+mod tests;

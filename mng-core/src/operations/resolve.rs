@@ -10,6 +10,7 @@ use super::discover::{self, ProviderFailure};
 use crate::hosts::{AgentEntry, Host, fan_out};
 use crate::model::address::{AgentAddress, AgentOrHost, HostAddress, LOCAL_PROVIDER};
 use crate::model::error::{Error, Result};
+use crate::model::failure::{Failure, FailureCategory};
 use crate::model::ids::{AgentId, HostId};
 use crate::model::names::{HostName, ProviderName};
 use crate::model::record::AgentRecord;
@@ -147,6 +148,19 @@ impl Resolution {
                 provider: self.failures.first().map(|failure| failure.provider.clone()),
             }
         }
+    }
+
+    /// Who did not answer, a row each: what is missing may be there.
+    #[must_use]
+    pub fn silent(&self) -> Vec<Failure> {
+        let inaccessible = |what: String| Failure::new(FailureCategory::ProviderInaccessible, what);
+        let providers = self.failures.iter().filter(|failure| failure.is_configured).map(|failure| {
+            inaccessible(format!("provider `{}` did not answer: {}", failure.provider, failure.error))
+        });
+        let hosts = self.unread.iter().map(|host| {
+            inaccessible(format!("host `{}` did not answer: {}", host.info.address(), host.error))
+        });
+        providers.chain(hosts).collect()
     }
 
     /// The matches of each host together, hosts in the order in which they must be locked (by id).

@@ -127,6 +127,7 @@ pub async fn select(ctx: &Ctx, selection: &Selection) -> Result<Selected> {
         }
         selected.found.failures = listing.failures;
         selected.found.damaged = listing.damaged;
+        selected.found.unread = listing.unread;
     } else {
         selected.found = resolve::targets(ctx, &selection.named).await?;
         selected.states = kept.iter().map(|agent| (agent.key(), agent.state)).collect();

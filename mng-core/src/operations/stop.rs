@@ -36,6 +36,13 @@ pub struct StopReport {
 }
 
 impl StopReport {
+    /// The report with rows for what could not even be found.
+    #[must_use]
+    pub fn with(mut self, failures: Vec<Failure>) -> Self {
+        self.failures.extend(failures);
+        self.finish()
+    }
+
     fn finish(mut self) -> Self {
         self.count = self.stopped_agents.len();
         self.failure_count = self.failures.len();

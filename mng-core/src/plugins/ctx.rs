@@ -22,6 +22,8 @@ use crate::settings::{
 pub struct Limits {
     /// Hosts or agents worked on at the same time.
     pub parallel: usize,
+    /// Hosts looked at together in a listing: each waits for its network, hardly any for a processor.
+    pub hosts: usize,
     /// Entering one host in a listing.
     pub probe: Duration,
     /// Between TERM and KILL, when an agent's processes are ended.
@@ -37,6 +39,7 @@ impl Limits {
         let stop_grace = settings.core.stop_grace_seconds.0;
         Self {
             parallel: 32,
+            hosts: 128,
             probe: settings.core.host_detail_read_timeout_seconds.0,
             stop_grace,
             stop: stop_grace + Duration::from_secs(60),
@@ -135,6 +138,16 @@ impl Ctx {
         Ok(provider)
     }
 
+    /// Puts an instance in the place of the one that would be built.
+    #[cfg(test)]
+    pub(crate) fn with_provider(self, provider: Arc<dyn Provider>) -> Self {
+        self.providers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(provider.name().clone(), provider);
+        self
+    }
+
     fn no_backend(&self, name: &ProviderName, backend: &str, is_configured: bool) -> Error {
         let built_with: Vec<String> = self.registry.backends().map(|known| known.name.to_owned()).collect();
         if let Some(owner) = self.registry.switched_off_owner(backend) {
@@ -167,7 +180,9 @@ impl Ctx {
     pub async fn open_host(&self, info: &DiscoveredHost) -> Result<Host> {
         let provider = self.provider(&info.provider)?;
         let transport = provider.transport(info).await?;
-        Ok(Host::new(info.clone(), transport, self.settings.core.prefix.clone()))
+        let host_dir = provider.locate(info, transport.as_ref()).await?;
+        let info = DiscoveredHost { host_dir, ..info.clone() };
+        Ok(Host::new(info, transport, self.settings.core.prefix.clone()))
     }
 
     /// This machine, for commands that change something: makes its id on first use.

@@ -123,6 +123,31 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Ok(self.discover_hosts().await?.into_iter().find(|host| host.id == *id))
     }
 
+    /// A host that is there only because somebody names it: found without asking anything over a network,
+    /// not part of [`Provider::discover_hosts`].
+    ///
+    /// # Errors
+    /// Files of this machine that would tell cannot be read.
+    fn host_named(&self, name: &HostName) -> Result<Option<DiscoveredHost>> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Where the state of a host lies, if only the host itself can tell.
+    ///
+    /// # Errors
+    /// The host cannot be asked.
+    async fn locate(&self, host: &DiscoveredHost, transport: &dyn Transport) -> Result<PathBuf> {
+        let _ = transport;
+        Ok(host.host_dir.clone())
+    }
+
+    /// Directory of this machine for what was last seen on each host, so that the agents of a host that does
+    /// not answer can still be named. `None`: the provider keeps no such thing.
+    fn last_seen_dir(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// A way to a host, without connecting yet.
     ///
     /// # Errors

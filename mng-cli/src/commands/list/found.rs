@@ -114,8 +114,11 @@ pub(super) fn show_errors(ui: &mut Ui, errors: &[ErrorRow]) -> Result<(), Error>
 
 /// `docker: cannot reach … — start the daemon (disable: mng config set …)`.
 fn line(row: &ErrorRow) -> String {
+    let is_of_host = row.subject.host_id.is_some();
     let mut line = match &row.subject {
         Subject { agent_id: Some(agent), .. } => format!("{agent}: "),
+        // The message names it.
+        Subject { host_id: Some(_), .. } if row.is_provider_inaccessible => String::new(),
         Subject { host_id: Some(host), .. } => format!("{host}: "),
         Subject { provider_name: Some(provider), .. } => format!("{provider}: "),
         Subject { .. } => String::new(),
@@ -129,7 +132,8 @@ fn line(row: &ErrorRow) -> String {
         line.push_str(" \u{2014} ");
         line.push_str(&hint);
     }
-    if let (true, Some(provider)) = (row.is_provider_inaccessible, &row.subject.provider_name) {
+    if let (true, Some(provider)) = (row.is_provider_inaccessible && !is_of_host, &row.subject.provider_name)
+    {
         line.push_str(&format!(
             " (disable: mng config set --scope user providers.{provider}.is_enabled false)"
         ));

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
 #[cfg(test)]
 use super::Wants;
+use super::remembered::{self, HostUnseen};
 use super::view::{AgentView, Cpu, ErrorRow, HostView, IdleView, Resource};
 use super::{ListRequest, ListedHost, Part};
 use crate::agents::facts::{AgentFacts, HostFacts};
 use crate::agents::judge::judge;
-use crate::hosts::{Host, fan_out};
+use crate::hosts::{Host, LastSeenStore, as_completed};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::ProviderName;
 use crate::model::record::HostRecord;
@@ -18,13 +21,21 @@ use crate::model::state::HostState;
 use crate::model::time::Time;
 use crate::operations::discover::{ProviderFailure, is_configured, is_inaccessible};
 use crate::operations::observe::look;
-use crate::operations::resolve::DamagedAgent;
+use crate::operations::resolve::{DamagedAgent, UnreadHost};
 use crate::plugins::{AgentMoment, Ctx};
 use crate::providers::{DiscoveredHost, HostResources, Provider, ProviderError};
 
-/// Everything that one provider has. Nothing here fails: what could not be seen is an error row.
-pub(super) async fn provider(ctx: &Ctx, request: &ListRequest, name: ProviderName) -> Part {
-    let mut part = Part { provider: Some(name.clone()), started_at: Some(Time::now()), ..Part::default() };
+/// Everything that one provider has, handed out host by host: one that does not answer holds up no other.
+/// Nothing here fails: what could not be seen is an error row. The last part says so.
+pub(super) async fn provider(
+    ctx: &Ctx,
+    request: &ListRequest,
+    name: ProviderName,
+    parts: &UnboundedSender<Part>,
+) {
+    let first = Part { provider: Some(name.clone()), started_at: Some(Time::now()), ..Part::default() };
+    // Nobody hears it only when the listing was given up.
+    let hand_on = |part: Part| drop(parts.send(part));
     let found = async {
         let provider = ctx.provider(&name)?;
         let hosts =
@@ -34,23 +45,44 @@ pub(super) async fn provider(ctx: &Ctx, request: &ListRequest, name: ProviderNam
     let (provider, mut hosts) = match found.await {
         Ok(found) => found,
         Err(error) => {
+            let mut part = Part { is_last: true, ..first };
             part.fail(ctx, request, name, error);
-            return part;
+            return hand_on(part);
         }
     };
     hosts.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-    let seen = fan_out(hosts.clone(), ctx.limits.parallel, ctx.limits.probe, |info| {
-        see(ctx, request, provider.as_ref(), info)
-    })
-    .await;
-    for (info, seen) in hosts.into_iter().zip(seen) {
-        match seen {
-            Ok(seen) => part.add(ctx, seen),
-            Err(error) => part.add_unseen(&info, error),
-        }
+    let store = provider.last_seen_dir().map(LastSeenStore::new);
+    let mut left = hosts.len();
+    if left == 0 {
+        return hand_on(Part { is_last: true, ..first });
     }
-    part.agents.sort_by(AgentView::listing_order);
-    part
+    let work = |info| see(ctx, request, provider.as_ref(), info);
+    let seen = as_completed(hosts.clone(), ctx.limits.hosts, ctx.limits.probe, work);
+    let mut seen = std::pin::pin!(seen);
+    while let Some((index, seen)) = seen.next().await {
+        left -= 1;
+        let mut part = Part {
+            provider: first.provider.clone(),
+            started_at: first.started_at,
+            is_last: left == 0,
+            ..Part::default()
+        };
+        let info = &hosts[index];
+        match seen {
+            Ok(seen) => {
+                part.add(ctx, seen);
+                if let Some(store) = &store {
+                    remembered::keep(store, info, &part);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(host = %info.address(), %error, "host not looked at");
+                part.add_unseen(info, error, store.as_ref());
+            }
+        }
+        part.agents.sort_by(AgentView::listing_order);
+        hand_on(part);
+    }
 }
 
 fn slow(ctx: &Ctx, provider: &ProviderName) -> Error {
@@ -93,13 +125,16 @@ async fn see(
         return Ok(SeenHost { info, record, resources: None, live: None });
     }
     let host = ctx.open_host(&info).await?;
-    let facts = look(ctx, &host, None, request.wants).await?;
-    let record = host.read_record().await;
-    let resources = match request.wants.resources {
-        true => Some(provider.resources(&info).await),
-        false => None,
+    let resources = async {
+        match request.wants.resources {
+            true => Some(provider.resources(&info).await),
+            false => None,
+        }
     };
-    Ok(SeenHost { info, record, resources, live: Some((host, facts)) })
+    // Together: on a far host they then take the time of one question.
+    let (facts, record, resources) =
+        tokio::join!(look(ctx, &host, None, request.wants), host.read_record(), resources);
+    Ok(SeenHost { info, record, resources, live: Some((host, facts?)) })
 }
 
 impl Part {
@@ -155,17 +190,23 @@ impl Part {
         self.hosts.push(ListedHost { view, host: Some(host) });
     }
 
-    /// A live host that could not be looked at: what it has is unknown.
-    fn add_unseen(&mut self, info: &DiscoveredHost, error: Error) {
+    /// A host that could not be looked at: what it has is unknown, and named as it was last seen.
+    fn add_unseen(&mut self, info: &DiscoveredHost, error: Error, store: Option<&LastSeenStore>) {
         let mut view = HostView::unseen(info);
-        view.state = HostState::Unknown;
-        self.hosts.push(ListedHost { view: Arc::new(view), host: None });
-        let is_silent = matches!(
-            error.class(),
-            ErrorClass::HostConnection | ErrorClass::CommandTimeout | ErrorClass::ProviderUnavailable
-        );
-        let row = ErrorRow::new(error).of_provider(&info.provider).of_host(&info.id);
+        view.state = match error.class() {
+            ErrorClass::HostAuthentication => HostState::Unauthenticated,
+            _ => HostState::Unknown,
+        };
+        let view = Arc::new(view);
+        let remembered = store.and_then(|store| remembered::agents(store, info, &view));
+        let unseen = HostUnseen::new(info, &error, remembered.as_ref());
+        self.agents.extend(remembered.map(|seen| seen.agents).unwrap_or_default());
+        self.hosts.push(ListedHost { view, host: None });
+        let is_silent = is_inaccessible(&error)
+            || matches!(error.class(), ErrorClass::HostConnection | ErrorClass::HostAuthentication);
+        let row = ErrorRow::new(unseen.into()).of_provider(&info.provider).of_host(&info.id);
         self.errors.push(ErrorRow { is_provider_inaccessible: is_silent, ..row });
+        self.unread.push(UnreadHost { info: info.clone(), error });
     }
 }
 
