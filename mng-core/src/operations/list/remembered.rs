@@ -8,6 +8,7 @@ use super::view::{AgentView, HostView, IdleView};
 use crate::hosts::{LastSeen, LastSeenAgent, LastSeenStore};
 use crate::model::duration;
 use crate::model::error::{Error, ErrorClass, Explain, Scope, Subject};
+use crate::model::ids::AgentId;
 use crate::model::state::{AgentState, IdleMode};
 use crate::model::time::Time;
 use crate::providers::DiscoveredHost;
@@ -24,16 +25,13 @@ pub(super) fn keep(store: &LastSeenStore, info: &DiscoveredHost, part: &Part) {
     if part.hosts.iter().all(|host| host.host.is_none()) {
         return;
     }
-    // An agent whose record cannot be read now was seen before, perhaps: it must not be forgotten.
-    let damaged: Vec<_> = part.damaged.iter().map(|agent| &agent.id).collect();
-    let before = match damaged.is_empty() {
-        true => None,
-        false => store.read(info.name.as_str()).ok().flatten(),
-    };
-    let kept = before.map(|(_, seen)| seen.agents).unwrap_or_default();
+    let before = store.read(info.name.as_str()).ok().flatten().map(|(_, seen)| seen.agents);
+    let before = before.unwrap_or_default();
     let idle = part.agents.first().map(|agent| &agent.idle);
-    let mut agents: Vec<LastSeenAgent> = part.agents.iter().map(of_view).collect();
-    agents.extend(kept.into_iter().filter(|agent| damaged.contains(&&agent.record.id)));
+    let mut agents: Vec<LastSeenAgent> = part.agents.iter().map(|agent| of_view(agent, &before)).collect();
+    // An agent whose record cannot be read now is not gone.
+    let is_damaged = |id: &AgentId| part.damaged.iter().any(|damaged| damaged.id == *id);
+    agents.extend(before.into_iter().filter(|agent| is_damaged(&agent.record.id)));
     agents.sort_by(|a, b| a.record.id.cmp(&b.record.id));
     let seen = LastSeen {
         host_id: info.id.clone(),
@@ -46,13 +44,17 @@ pub(super) fn keep(store: &LastSeenStore, info: &DiscoveredHost, part: &Part) {
     }
 }
 
-fn of_view(agent: &AgentView) -> LastSeenAgent {
+/// A listing that shows no times of activity reads none: what is known of them stays.
+fn of_view(agent: &AgentView, before: &[LastSeenAgent]) -> LastSeenAgent {
+    let before = before.iter().find(|before| before.record.id == agent.record.id);
     LastSeenAgent {
         record: agent.record.clone(),
         state: agent.state,
-        start_time: agent.start_time,
-        user_activity_time: agent.user_activity_time,
-        agent_activity_time: agent.agent_activity_time,
+        start_time: agent.start_time.or(before.and_then(|before| before.start_time)),
+        user_activity_time: agent.user_activity_time.or(before.and_then(|before| before.user_activity_time)),
+        agent_activity_time: agent
+            .agent_activity_time
+            .or(before.and_then(|before| before.agent_activity_time)),
     }
 }
 
