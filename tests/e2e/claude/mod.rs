@@ -3,6 +3,7 @@
 mod adoption;
 mod ask;
 mod basics;
+mod destroyed;
 mod headless;
 mod installation;
 mod messages;

@@ -1,8 +1,9 @@
 //! The state column against what really happens to Claude Code.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Claude;
+use super::person::{read, read_json};
 
 /// How soon a listing shows a change. The program needs its part of it to write its own files.
 const SOON: Duration = Duration::from_secs(2);
@@ -10,18 +11,41 @@ const SOON: Duration = Duration::from_secs(2);
 /// Asks before each tool.
 const ASKING: [&str; 3] = ["--", "--permission-mode", "manual"];
 
+/// How late a listing may be that follows a change, once the program has written it down.
+const LATE: Duration = Duration::from_secs(1);
+
+impl Claude {
+    /// How long ago the program wrote down its present state.
+    fn changed(&self, name: &str) -> Duration {
+        let pid = read(self.env.agent_dir(name).join("claude_main_pid"));
+        let registry = self.env.agent_dir(name).join("plugin/claude/anthropic/sessions");
+        let session = read_json(registry.join(format!("{}.json", pid.trim())));
+        let since = session["statusUpdatedAt"].as_u64().map(Duration::from_millis);
+        let since = since.unwrap_or_else(|| panic!("{}: {session}\n{}", self.version(), self.describe()));
+        SystemTime::now().duration_since(UNIX_EPOCH + since).unwrap_or_default()
+    }
+}
+
 #[test]
-fn the_end_of_a_turn_is_seen_within_a_second() {
+fn begin_and_end_of_a_turn_are_seen_within_a_second() {
     let Some(claude) = Claude::new() else { return };
-    claude.create("c1", "stub:hold gate stub:say hello there");
-    claude.stub.eventually("the first turn runs", |stub| stub.is_held("gate"));
-    claude.until_state_within("c1", "RUNNING", SOON);
+    claude.create("c1", "stub:say hello there");
+    claude.until_state("c1", "WAITING END_OF_TURN");
+    claude.keys("c1", &["-l", "stub:hold gate stub:say again"]);
+    claude.keys("c1", &["Enter"]);
+    claude.until_state("c1", "RUNNING");
+    let late = claude.changed("c1");
+    assert!(late < LATE, "seen {late:?} after the begin of the turn, with {}", claude.version());
+    claude.stub.eventually("the turn runs", |stub| stub.is_held("gate"));
     claude.stub.release("gate");
     let seen = claude.until_state("c1", "WAITING END_OF_TURN");
-    let ended = claude.stub.last_answered().expect("the turn was answered");
-    let late = seen.saturating_duration_since(ended);
-    assert!(late < SOON, "seen {late:?} after the end of the turn, with {}", claude.version());
-    assert_eq!(claude.stub.user_texts(), ["stub:hold gate stub:say hello there"]);
+    let late = claude.changed("c1");
+    assert!(late < LATE, "seen {late:?} after the end of the turn, with {}", claude.version());
+    // That the program writes it down soon after the last word is the program's part.
+    let answered = claude.stub.last_answered().expect("the turn was answered");
+    let late = seen.saturating_duration_since(answered);
+    assert!(late < SOON, "seen {late:?} after the last word of the answer, with {}", claude.version());
+    assert_eq!(claude.stub.user_texts(), ["stub:say hello there", "stub:hold gate stub:say again"]);
 }
 
 #[test]

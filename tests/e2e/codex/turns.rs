@@ -1,6 +1,9 @@
 //! The state while it works, waits and asks, and messages in each of them.
 
 use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::Codex;
 
@@ -20,6 +23,34 @@ fn a_first_message_is_worked_on_without_a_dialog() {
     assert!(told.contains("user:\nstub:hold gate") && told.contains("agent:\nhello there"), "{told}");
     let why = codex.env.mng("why x1").success().stdout;
     assert!(why.contains("Decided by: rollout") && why.contains("task_complete"), "{why}");
+}
+
+/// How long ago the program wrote down that record of the agent's only rollout.
+fn changed(codex: &Codex, event: &str) -> Duration {
+    let text = fs::read_to_string(&codex.rollouts("x1")[0]).unwrap();
+    let mut records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let at = records.rfind(|record| record["payload"]["type"] == event);
+    let at = at.unwrap_or_else(|| panic!("no `{event}`\n{}", codex.describe()));
+    let at: jiff::Timestamp = at["timestamp"].as_str().unwrap().parse().unwrap();
+    jiff::Timestamp::now().duration_since(at).unsigned_abs()
+}
+
+#[test]
+fn begin_and_end_of_a_turn_are_seen_within_a_second() {
+    let Some(codex) = Codex::new() else { return };
+    codex.create("x1", "stub:say one");
+    codex.until_state("x1", "WAITING END_OF_TURN");
+    codex.press("x1", &["-l", "stub:hold gate"]);
+    codex.env.eventually("it is typed", |env| env.screen("mng-x1").contains("› stub:hold gate"));
+    codex.press("x1", &["Enter"]);
+    codex.until_state("x1", "RUNNING");
+    let late = changed(&codex, "task_started");
+    assert!(late < Duration::from_secs(1), "{late:?}: {}", codex.describe());
+    codex.stub.eventually("the turn runs", |stub| stub.is_held("gate"));
+    codex.stub.release("gate");
+    codex.until_state("x1", "WAITING END_OF_TURN");
+    let late = changed(&codex, "task_complete");
+    assert!(late < Duration::from_secs(1), "{late:?}: {}", codex.describe());
 }
 
 #[test]

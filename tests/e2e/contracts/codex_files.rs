@@ -13,11 +13,9 @@ const ASKS: &str = "stub:tool exec_command {\"cmd\":\"touch asked\",\"sandbox_pe
 /// The name of the last record that is about a turn.
 pub(super) fn last_turn(rollout: &[Value]) -> Option<String> {
     let events = rollout.iter().filter(|record| record["type"] == "event_msg");
-    let names = events.filter_map(|record| record["payload"]["type"].as_str());
-    names
-        .filter(|name| ["task_started", "task_complete", "turn_aborted"].contains(name))
-        .last()
-        .map(str::to_owned)
+    let mut names = events.filter_map(|record| record["payload"]["type"].as_str());
+    let is_about_turn = |name: &&str| ["task_started", "task_complete", "turn_aborted"].contains(name);
+    names.rfind(is_about_turn).map(str::to_owned)
 }
 
 /// What stands there in the person's name.

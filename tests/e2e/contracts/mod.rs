@@ -110,5 +110,6 @@ fn a_broken_contract_names_version_fact_and_consumer() {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert!(!program.version().is_empty());
-    assert!(catch_unwind(|| drop(contract(&program, "plugins/claude/src/gone.rs", "x"))).is_err());
+    let stale = catch_unwind(|| contract(&program, "plugins/claude/src/gone.rs", "x").fact);
+    assert!(stale.is_err());
 }
