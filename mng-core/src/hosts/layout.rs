@@ -99,6 +99,12 @@ impl Layout {
         self.root.join("copies")
     }
 
+    /// Work dirs whose files came from another host.
+    #[must_use]
+    pub fn projects(&self) -> PathBuf {
+        self.root.join("projects")
+    }
+
     /// Sources cloned from a git URL.
     #[must_use]
     pub fn clones(&self) -> PathBuf {

@@ -174,7 +174,7 @@ fn a_create_that_is_cut_off_anywhere_leaves_what_was_there() {
             let mut plan = world.plan(mode, "a");
             plan.include_unclean = true;
             let lock = world.lock();
-            let claim = block(plan.claim(&world.host, &lock)).unwrap();
+            let claim = block(plan.claim(&world.host, &world.host, &lock)).unwrap();
             let (host, _) = world.watched(cut(steps));
             let made = block(work_dir::make(&host, &host, &lock, &plan, &claim, &Events::none()));
             drop(lock);

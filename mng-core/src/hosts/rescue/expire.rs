@@ -67,7 +67,7 @@ async fn sweep_unnamed(host: &Host) -> Result<()> {
     }
     let tmp = host.layout.tmp();
     for name in host.transport.list_dir(&tmp).await? {
-        if ["removed-", "scratch-", "merged-"].iter().any(|prefix| name.starts_with(prefix)) {
+        if ["removed-", "scratch-", "merged-", "transit-"].iter().any(|prefix| name.starts_with(prefix)) {
             remove_tree(&tmp.join(name)).await?;
         }
     }

@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::WorkDirPlan;
+use super::route::Route;
 use super::rsync;
 use crate::hosts::Host;
 use crate::hosts::git::{self, Git, StatusRequest, TRANSFER};
@@ -13,18 +14,18 @@ use crate::model::event::Events;
 use crate::transports::SHORT;
 
 /// Brings what the plan asks for. Whether a change was staged is not kept.
-pub(super) async fn carry(host: &Host, plan: &WorkDirPlan) -> Result<()> {
+pub(super) async fn carry(route: &Route<'_>, plan: &WorkDirPlan) -> Result<()> {
     if !plan.include_unclean && !plan.include_gitignored {
         return Ok(());
     }
-    let source = Git::at(host.transport.as_ref(), &plan.source)?;
+    let source = Git::at(route.source.transport.as_ref(), &plan.source)?;
     let mut copied: Vec<PathBuf> = Vec::new();
     if plan.include_unclean {
         let status = git::status(&source, StatusRequest::default()).await?;
         // A submodule's directory is a repository of its own, of which only the commit is carried.
         let entries = || status.entries.iter().filter(|entry| !entry.is_submodule());
         let gone: Vec<&Path> = entries().filter(|e| e.is_deleted()).map(|e| e.path.as_path()).collect();
-        delete(host, &plan.path, &gone).await?;
+        delete(route.target, &plan.path, &gone).await?;
         copied.extend(entries().filter(|entry| !entry.is_deleted()).map(|entry| entry.path.clone()));
     }
     if plan.include_gitignored {
@@ -38,7 +39,7 @@ pub(super) async fn carry(host: &Host, plan: &WorkDirPlan) -> Result<()> {
                 .map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))),
         );
     }
-    rsync::copy_listed(host, &plan.source, &plan.path, &copied, "carry uncommitted changes").await
+    rsync::copy_listed(route, &plan.source, &plan.path, &copied, "carry uncommitted changes").await
 }
 
 /// Deletes tracked files as `git rm` does: never through a symlink, directories that become empty go too.
@@ -82,5 +83,14 @@ pub(super) async fn warn_about_submodules(host: &Host, source: &Path, events: &E
         return Ok(());
     }
     events.warning("submodules are not carried: run `git submodule update --init` in the new work dir");
+    Ok(())
+}
+
+/// Large files stay where they are: the new repository has only the pointers to them.
+pub(super) async fn warn_about_lfs(host: &Host, source: &Path, events: &Events) -> Result<()> {
+    let attributes = host.transport.read(&source.join(".gitattributes")).await?.unwrap_or_default();
+    if String::from_utf8_lossy(&attributes).contains("filter=lfs") {
+        events.warning("files in Git LFS are not carried: run `git lfs pull` in the new work dir");
+    }
     Ok(())
 }

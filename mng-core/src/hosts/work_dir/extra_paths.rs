@@ -2,9 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::route::Route;
 use super::rsync;
 use super::{WorkDirError, WorkDirPlan};
-use crate::hosts::Host;
 use crate::hosts::git::word;
 use crate::model::error::Result;
 use crate::model::event::Events;
@@ -34,19 +34,23 @@ pub(super) fn check<'a>(paths: impl IntoIterator<Item = &'a String>) -> Result<(
 }
 
 /// One batch of links and one rsync, whatever the number of paths.
-pub(super) async fn apply(host: &Host, plan: &WorkDirPlan, events: &Events) -> Result<()> {
+///
+/// Sharing ends at the host's border: between two hosts everything is copied.
+pub(super) async fn apply(route: &Route<'_>, plan: &WorkDirPlan, events: &Events) -> Result<()> {
+    let host = route.target;
     let mut links: Vec<String> = Vec::new();
     let mut copies: Vec<PathBuf> = Vec::new();
     for (path, mode) in &plan.extra_paths {
         let relative: PathBuf =
             Path::new(path).components().filter(|part| *part != Component::CurDir).collect();
         let from = plan.source.join(&relative);
-        if host.transport.stat(&from).await?.is_none() {
+        if route.source.transport.stat(&from).await?.is_none() {
             events
                 .warning(format!("`{path}` in `work_dir_extra_paths` is not in `{}`", plan.source.display()));
             continue;
         }
         match mode {
+            ExtraPathMode::Share if !route.is_together() => copies.push(relative),
             ExtraPathMode::Copy => copies.push(relative),
             ExtraPathMode::Share => {
                 let link = plan.path.join(&relative);
@@ -64,5 +68,5 @@ pub(super) async fn apply(host: &Host, plan: &WorkDirPlan, events: &Events) -> R
     if !links.is_empty() {
         host.transport.exec(ExecRequest::sh(LINK, links)).await?.check("ln")?;
     }
-    rsync::copy_listed(host, &plan.source, &plan.path, &copies, "copy `work_dir_extra_paths`").await
+    rsync::copy_listed(route, &plan.source, &plan.path, &copies, "copy `work_dir_extra_paths`").await
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::route::{Refs, Route, Way};
 use super::{Progress, WorkDirPlan, carry, extra_paths, rsync};
 use crate::hosts::Host;
-use crate::hosts::git::{self, Git, TRANSFER, word};
+use crate::hosts::git::{self, Git, TRANSFER};
 use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::storage::fault;
@@ -14,29 +15,32 @@ use crate::transports::ExecRequest;
 pub(super) const BASE_REF: &str = "refs/mng/base";
 
 pub(super) async fn make(
-    host: &Host,
+    route: &Route<'_>,
     plan: &WorkDirPlan,
     events: &Events,
     progress: &mut Progress,
 ) -> Result<()> {
     if plan.rsync_pass {
-        rsync::check_installed(host, "copy the source").await?;
+        rsync::check_installed(route, "copy the source").await?;
     }
     *progress = Progress::Begun;
-    host.transport.create_dir(&plan.path).await?;
+    route.target.transport.create_dir(&plan.path).await?;
     fault::point("work_dir.dir_made");
-    init(host, plan).await?;
-    push(host, plan, true).await?;
+    init(route.target, plan).await?;
+    push(route, plan, true).await?;
     fault::point("work_dir.pushed");
-    configure(host, plan).await?;
+    configure(route, plan).await?;
     fault::point("work_dir.checked_out");
-    carry::warn_about_submodules(host, &plan.source, events).await?;
-    carry::carry(host, plan).await?;
+    carry::warn_about_submodules(route.source, &plan.source, events).await?;
+    if !route.is_together() {
+        carry::warn_about_lfs(route.source, &plan.source, events).await?;
+    }
+    carry::carry(route, plan).await?;
     if plan.rsync_pass {
-        rsync::copy_whole(host, plan, false, "copy the source").await?;
+        rsync::copy_whole(route, plan, false, "copy the source").await?;
     }
     fault::point("work_dir.carried");
-    extra_paths::apply(host, plan, events).await
+    extra_paths::apply(route, plan, events).await
 }
 
 /// Bare at first, so that a push may update any branch.
@@ -53,34 +57,23 @@ async fn init(host: &Host, plan: &WorkDirPlan) -> Result<()> {
 
 /// Branches, tags and the base commit, and no other reference: ours of other agents stay private, and
 /// remote-tracking ones break a push in newer versions of git. Neither side's hooks run.
-pub(super) async fn push(host: &Host, plan: &WorkDirPlan, with_branches: bool) -> Result<()> {
-    let base = plan.base_commit.iter().map(|commit| format!("+{commit}:{BASE_REF}"));
-    let all = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(str::to_owned);
-    if !is_shallow(host, plan).await? {
-        let refs = base.chain(all.into_iter().filter(|_| with_branches)).collect();
-        return push_refs(host, plan, refs).await;
+pub(super) async fn push(route: &Route<'_>, plan: &WorkDirPlan, with_branches: bool) -> Result<()> {
+    let is_shallow = is_shallow(route.source, plan).await?;
+    let mut specs: Vec<String> =
+        plan.base_commit.iter().map(|commit| format!("+{commit}:{BASE_REF}")).collect();
+    let to = plan.path.join(".git");
+    if is_shallow {
+        let receiver = Git::in_git_dir(route.target.transport.as_ref(), &to)?;
+        receiver.text(["config", "receive.shallowUpdate", "true"]).await?;
     }
-    // git loses its way when two references of one push start at the same cut in the history.
-    let receiver = Git::in_git_dir(host.transport.as_ref(), &plan.path.join(".git"))?;
-    receiver.text(["config", "receive.shallowUpdate", "true"]).await?;
-    push_refs(host, plan, base.collect()).await?;
-    if with_branches {
-        let source = Git::at(host.transport.as_ref(), &plan.source)?;
+    if with_branches && is_shallow && !matches!(route.way, Way::In(_)) {
+        let source = Git::at(route.source.transport.as_ref(), &plan.source)?;
         let names = source.text(["for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags"]).await?;
-        for name in names.lines() {
-            push_refs(host, plan, vec![format!("+{name}:{name}")]).await?;
-        }
+        specs.extend(names.lines().map(|name| format!("+{name}:{name}")));
+    } else if with_branches {
+        specs.extend(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(str::to_owned));
     }
-    Ok(())
-}
-
-async fn push_refs(host: &Host, plan: &WorkDirPlan, refs: Vec<String>) -> Result<()> {
-    let git = Git::at(host.transport.as_ref(), &plan.source)?.without_hooks();
-    let mut args: Vec<String> = ["push", "-q", "--no-verify", "--force", "--"].map(str::to_owned).into();
-    args.push(word(&plan.path.join(".git"))?);
-    args.extend(refs);
-    git.check(git.command(args).env("GIT_LFS_SKIP_PUSH", "1").timeout(Some(TRANSFER))).await?;
-    Ok(())
+    route.send_refs(&Refs { from: &plan.source, to: &to, specs, is_shallow }).await
 }
 
 async fn is_shallow(host: &Host, plan: &WorkDirPlan) -> Result<bool> {
@@ -108,8 +101,9 @@ fi
 "#;
 
 /// One shell on the host: core.bare, the check-out, identity, origin. Then the source's private excludes.
-async fn configure(host: &Host, plan: &WorkDirPlan) -> Result<()> {
-    let source = Git::at(host.transport.as_ref(), &plan.source)?;
+async fn configure(route: &Route<'_>, plan: &WorkDirPlan) -> Result<()> {
+    let source = Git::at(route.source.transport.as_ref(), &plan.source)?;
+    let host = route.target;
     let (how, branch) = checkout_words(&source, plan).await?;
     let origin = plan.origin.clone().unwrap_or_default();
     let mut args = vec![how.to_owned(), branch, BASE_REF.to_owned(), origin];
@@ -118,12 +112,16 @@ async fn configure(host: &Host, plan: &WorkDirPlan) -> Result<()> {
     let mut request = ExecRequest::sh(CONFIGURE, args).cwd(&plan.path).timeout(Some(TRANSFER));
     request.env = template.env;
     request.unset = template.unset;
+    if !route.is_together() {
+        // The files are not here yet, and a check-out that asks a server for them fails without it.
+        request = request.env("GIT_LFS_SKIP_SMUDGE", "1");
+    }
     let git = Git::at(host.transport.as_ref(), &plan.path)?;
     let output = git.run(request).await?;
     if !output.is_success() {
         return Err(git::GitError::of("git checkout", &plan.path, &output).into());
     }
-    copy_excludes(host, plan).await
+    copy_excludes(route, plan).await
 }
 
 async fn checkout_words(source: &Git<'_>, plan: &WorkDirPlan) -> Result<(&'static str, String)> {
@@ -152,9 +150,12 @@ async fn identity(source: &Git<'_>) -> Result<Vec<String>> {
     Ok(words)
 }
 
-async fn copy_excludes(host: &Host, plan: &WorkDirPlan) -> Result<()> {
+async fn copy_excludes(route: &Route<'_>, plan: &WorkDirPlan) -> Result<()> {
     let Some(repo) = &plan.repo else { return Ok(()) };
     let exclude = Path::new("info/exclude");
-    let Some(bytes) = host.transport.read(&repo.common_dir.join(exclude)).await? else { return Ok(()) };
-    host.transport.write_volatile(&plan.path.join(".git").join(exclude), &bytes, 0o644).await
+    let Some(bytes) = route.source.transport.read(&repo.common_dir.join(exclude)).await? else {
+        return Ok(());
+    };
+    let place = plan.path.join(".git").join(exclude);
+    route.target.transport.write_volatile(&place, &bytes, 0o644).await
 }

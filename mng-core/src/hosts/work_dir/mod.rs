@@ -8,8 +8,11 @@
 mod carry;
 mod error;
 mod extra_paths;
+#[cfg(test)]
+mod far_tests;
 mod mirror;
 mod retire;
+mod route;
 mod rsync;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -29,17 +32,18 @@ pub use retire::{
 };
 pub use update::{UpdatePlan, update};
 
+use self::route::Route;
 use super::git::{self, Git, RepoInfo, Status, StatusRequest};
 use super::{Host, HostLock, Layout};
 use crate::model::branch::ResolvedBranch;
-use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::model::ids::random_hex;
 use crate::model::record::{AgentRecord, TransferMode};
 use crate::settings::ExtraPathMode;
 use crate::storage::fault;
 
-/// How a work dir is to be made. Source and target are on one host.
+/// How a work dir is to be made.
 #[derive(Clone, Debug)]
 pub struct WorkDirPlan {
     pub mode: TransferMode,
@@ -67,6 +71,8 @@ pub struct WorkDirPlan {
     pub extra_paths: BTreeMap<String, ExtraPathMode>,
     /// The source's origin URL, for mirrors.
     pub origin: Option<String>,
+    /// A directory of this machine, for what passes from one foreign host to another.
+    pub transit: PathBuf,
 }
 
 /// What a create is about to make, and may take away again. Written down before anything is made.
@@ -114,11 +120,13 @@ impl MadeWorkDir {
 }
 
 /// Where a generated work dir goes when nobody asks for a place: `worktrees/<agent>-<32 hex>` for worktrees
-/// (or below `worktree_base`), `copies/<agent-style id>` for the rest. Random, so it is nobody else's.
+/// (or below `worktree_base`), `copies/<agent-style id>` for the rest, `projects/` for what comes from
+/// another host. Random, so it is nobody else's.
 #[must_use]
 pub fn default_path(
     layout: &Layout,
     mode: TransferMode,
+    is_same_host: bool,
     agent_name: &str,
     worktree_base: Option<&Path>,
 ) -> PathBuf {
@@ -127,6 +135,7 @@ pub fn default_path(
             let base = worktree_base.map_or_else(|| layout.worktrees(), Path::to_path_buf);
             base.join(format!("{agent_name}-{}", random_hex()))
         }
+        _ if !is_same_host => layout.projects().join(format!("agent-{}", random_hex())),
         _ => layout.copies().join(format!("agent-{}", random_hex())),
     }
 }
@@ -179,7 +188,7 @@ impl WorkDirPlan {
     ///
     /// # Errors
     /// The target is taken, the branch exists, git modes without a repository or without commits.
-    pub async fn claim(&self, host: &Host, _lock: &HostLock) -> Result<Claim> {
+    pub async fn claim(&self, source_host: &Host, host: &Host, _lock: &HostLock) -> Result<Claim> {
         let is_git = matches!(self.mode, TransferMode::GitMirror | TransferMode::GitWorktree);
         if is_git && self.base_commit.is_none() {
             return Err(match &self.repo {
@@ -189,14 +198,14 @@ impl WorkDirPlan {
         }
         let is_fresh = match self.mode {
             TransferMode::None => false,
-            _ => self.check_target(host).await?,
+            _ => self.check_target(source_host.info.id == host.info.id, host).await?,
         };
         extra_paths::check(self.extra_paths.keys().filter(|_| is_git))?;
         let worktree_repo = self.repo.as_ref().filter(|_| self.mode == TransferMode::GitWorktree);
         let branch = self.branch.new.clone().filter(|_| is_git);
         // A mirror has branches of its own, but its work comes back under this name.
         if let (Some(repo), Some(branch)) = (&self.repo, &branch)
-            && git::branch_exists(host.transport.as_ref(), &repo.common_dir, branch).await?
+            && git::branch_exists(source_host.transport.as_ref(), &repo.common_dir, branch).await?
         {
             return Err(WorkDirError::BranchExists {
                 branch: branch.clone(),
@@ -215,10 +224,10 @@ impl WorkDirPlan {
     }
 
     /// Whether nothing is at the target.
-    async fn check_target(&self, host: &Host) -> Result<bool> {
+    async fn check_target(&self, is_same_host: bool, host: &Host) -> Result<bool> {
         use crate::transports::FileKind;
         let taken = |what| WorkDirError::TargetTaken { path: self.path.clone(), what };
-        let copies_tree = self.mode == TransferMode::Rsync || self.rsync_pass;
+        let copies_tree = is_same_host && (self.mode == TransferMode::Rsync || self.rsync_pass);
         if copies_tree && self.path.starts_with(&self.source) {
             return Err(WorkDirError::TargetInSource {
                 path: self.path.clone(),
@@ -239,8 +248,7 @@ impl WorkDirPlan {
 /// Makes the work dir of a claim. On failure everything that this call made is gone again.
 ///
 /// # Errors
-/// [`WorkDirError`] and git's errors; rsync missing where it is needed; source and target on two hosts,
-/// which is not possible yet.
+/// [`WorkDirError`] and git's errors; rsync missing where it is needed; a host is lost on the way.
 pub async fn make(
     source_host: &Host,
     host: &Host,
@@ -249,22 +257,19 @@ pub async fn make(
     claim: &Claim,
     events: &Events,
 ) -> Result<MadeWorkDir> {
-    if source_host.info.id != host.info.id {
-        return Err(Error::plain(
-            ErrorClass::UserInput,
-            format!(
-                "cannot bring files from host `{}` to host `{}` yet: source and agent must be on one host",
-                source_host.info.name, host.info.name
-            ),
-        ));
+    if source_host.info.id != host.info.id
+        && matches!(plan.mode, TransferMode::None | TransferMode::GitWorktree)
+    {
+        return Err(WorkDirError::OneHostOnly { mode: plan.mode.as_str() }.into());
     }
+    let route = Route::open(source_host, host, &plan.transit)?;
     fault::point("work_dir.start");
     let mut progress = Progress::Nothing;
     let made = match plan.mode {
         TransferMode::None => Ok(()),
-        TransferMode::Rsync => rsync::make(host, plan, &mut progress).await,
-        TransferMode::GitMirror => mirror::make(host, plan, events, &mut progress).await,
-        TransferMode::GitWorktree => worktree::make(host, plan, events, &mut progress).await,
+        TransferMode::Rsync => rsync::make(&route, plan, &mut progress).await,
+        TransferMode::GitMirror => mirror::make(&route, plan, events, &mut progress).await,
+        TransferMode::GitWorktree => worktree::make(&route, plan, events, &mut progress).await,
     };
     fault::point("work_dir.made");
     let finished = match made {

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::carry::nul_separated;
+use super::route::Route;
 use super::{Progress, WorkDirError, WorkDirPlan};
 use crate::hosts::Host;
 use crate::hosts::git::{TRANSFER, word};
 use crate::model::error::{ErrorClass, Result};
+use crate::model::shell::is_plain_word;
 use crate::storage::fault;
-use crate::transports::{ExecRequest, TransportError};
+use crate::transports::relay::{RELAY_HOST, Relay};
+use crate::transports::{ExecOutput, ExecRequest, TransportError};
 
 /// Links, permissions and times; no owner and no group.
 const FLAGS: &str = "-rlpt";
@@ -17,74 +20,129 @@ const FLAGS: &str = "-rlpt";
 const VANISHED: i32 = 24;
 
 /// Mode `rsync`: a plain copy of the source.
-pub(super) async fn make(host: &Host, plan: &WorkDirPlan, progress: &mut Progress) -> Result<()> {
+pub(super) async fn make(route: &Route<'_>, plan: &WorkDirPlan, progress: &mut Progress) -> Result<()> {
     // Before anything is made: a missing rsync leaves nothing behind.
-    check_installed(host, "copy the source").await?;
+    check_installed(route, "copy the source").await?;
     *progress = Progress::Begun;
-    host.transport.create_dir(&plan.path).await?;
+    route.target.transport.create_dir(&plan.path).await?;
     fault::point("work_dir.dir_made");
-    copy_whole(host, plan, plan.include_git, "copy the source").await
+    copy_whole(route, plan, plan.include_git, "copy the source").await
 }
 
 /// The whole source over the work dir. Nothing is deleted there, ignore rules are not honoured.
 pub(super) async fn copy_whole(
-    host: &Host,
+    route: &Route<'_>,
     plan: &WorkDirPlan,
     include_git: bool,
     what: &'static str,
 ) -> Result<()> {
-    let mut argv = vec!["rsync".to_owned(), FLAGS.into()];
+    let mut options = Vec::new();
     if !include_git {
-        argv.push("--exclude=.git".into());
+        options.push("--exclude=.git".to_owned());
     }
-    argv.extend(plan.rsync_args.iter().cloned());
-    argv.extend(["--".into(), with_slash(&plan.source)?, with_slash(&plan.path)?]);
-    run(host, ExecRequest::new(argv), what).await
+    options.extend(plan.rsync_args.iter().cloned());
+    route.rsync(&Copy { from: &plan.source, to: &plan.path, options, list: None, what }).await
 }
 
 /// The listed paths, which are relative to both directories. A directory is copied with what it holds, but
 /// without any `.git`: a copied link to somebody's work tree would drive that one.
 pub(super) async fn copy_listed(
-    host: &Host,
-    source: &Path,
-    target: &Path,
+    route: &Route<'_>,
+    from: &Path,
+    to: &Path,
     paths: &[PathBuf],
     what: &'static str,
 ) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
-    let argv = ["rsync", FLAGS, "--exclude=.git", "--from0", "--files-from=-", "--"].map(str::to_owned);
-    let argv = argv.into_iter().chain([with_slash(source)?, with_slash(target)?]);
+    if !route.is_together() {
+        check_installed(route, what).await?;
+    }
+    // A file that was changed in the second of the check-out, to the same size, counts as equal without `-I`.
+    let options = ["-I", "--exclude=.git", "--from0", "--files-from=-"].map(str::to_owned).into();
     // rsync takes a line that starts with `#` or `;` for a comment, also in NUL-separated lists.
     let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new(".").join(path)).collect();
-    run(host, ExecRequest::new(argv).stdin(nul_separated(&paths)), what).await
+    route.rsync(&Copy { from, to, options, list: Some(nul_separated(&paths)), what }).await
 }
 
 /// # Errors
 /// [`WorkDirError::NoRsync`]
-pub(super) async fn check_installed(host: &Host, what: &'static str) -> Result<()> {
-    run(host, ExecRequest::new(["rsync", "--version"]), what).await
+pub(super) async fn check_installed(route: &Route<'_>, what: &'static str) -> Result<()> {
+    if !route.is_together() {
+        check_host(route.source, what).await?;
+    }
+    check_host(route.target, what).await
 }
 
-async fn run(host: &Host, request: ExecRequest, what: &'static str) -> Result<()> {
-    let request = request.timeout(Some(TRANSFER)).env("LC_ALL", "C");
-    let output = match host.transport.exec(request).await {
-        Err(error) if error.class() == ErrorClass::BinaryNotInstalled => {
-            return Err(WorkDirError::NoRsync { host: host.info.name.to_string(), what }.into());
-        }
-        other => other?,
-    };
-    if output.code == Some(VANISHED) {
-        return Ok(());
-    }
-    if output.is_timed_out {
-        return Err(TransportError::TimedOut { title: "rsync".into() }.into());
+async fn check_host(host: &Host, what: &'static str) -> Result<()> {
+    const NOT_FOUND: i32 = 127;
+    let request = ExecRequest::new(["rsync", "--version"]).idempotent();
+    let output = exec(host, request, what).await?;
+    if !host.is_local() && output.code == Some(NOT_FOUND) {
+        return Err(WorkDirError::NoRsync { host: host.info.name.to_string(), what }.into());
     }
     output.check("rsync").map(|_| ())
 }
 
-/// rsync takes a directory with `/` at its end for what it holds.
-fn with_slash(path: &Path) -> Result<String> {
-    Ok(format!("{}/", word(path)?.trim_end_matches('/')))
+/// One run of rsync: what `from` holds into `to`.
+pub(super) struct Copy<'a> {
+    pub(super) from: &'a Path,
+    pub(super) to: &'a Path,
+    pub(super) options: Vec<String>,
+    /// What `--files-from=-` reads.
+    pub(super) list: Option<Vec<u8>>,
+    pub(super) what: &'static str,
+}
+
+impl Copy<'_> {
+    /// A directory where rsync runs. With `/` at its end it stands for what it holds.
+    pub(super) fn here(&self, path: &Path) -> Result<String> {
+        Ok(format!("{}/", word(path)?.trim_end_matches('/')))
+    }
+
+    /// A directory at the other end.
+    pub(super) fn there(&self, path: &Path) -> Result<String> {
+        Ok(format!("{RELAY_HOST}:{}", self.here(path)?))
+    }
+
+    pub(super) async fn run(
+        &self,
+        host: &Host,
+        from: String,
+        to: String,
+        relay: Option<&Relay>,
+    ) -> Result<()> {
+        let mut argv = vec!["rsync".to_owned(), FLAGS.into()];
+        argv.extend(self.options.iter().cloned());
+        let mut request = ExecRequest::new([""; 0]);
+        if let Some(relay) = relay {
+            // A shell at the other end would split the path; not every rsync knows the option.
+            if !is_plain_word(&from) || !is_plain_word(&to) {
+                argv.push("-s".into());
+            }
+            argv.extend(["-e".into(), relay.shell()]);
+            request = request.envs(relay.env());
+        }
+        argv.extend(["--".into(), from, to]);
+        request.argv = argv;
+        request.stdin.clone_from(&self.list);
+        let output = exec(host, request, self.what).await?;
+        if output.code == Some(VANISHED) {
+            return Ok(());
+        }
+        if output.is_timed_out {
+            return Err(TransportError::TimedOut { title: "rsync".into() }.into());
+        }
+        output.check("rsync").map(|_| ())
+    }
+}
+
+async fn exec(host: &Host, request: ExecRequest, what: &'static str) -> Result<ExecOutput> {
+    match host.transport.exec(request.timeout(Some(TRANSFER)).env("LC_ALL", "C")).await {
+        Err(error) if error.class() == ErrorClass::BinaryNotInstalled => {
+            Err(WorkDirError::NoRsync { host: host.info.name.to_string(), what }.into())
+        }
+        other => other,
+    }
 }

@@ -79,7 +79,7 @@ impl World {
         let repo = block(git::inspect(self.host.transport.as_ref(), self.repo.root())).unwrap();
         let path = match mode {
             TransferMode::None => self.repo.root().to_path_buf(),
-            _ => super::default_path(&self.host.layout, mode, name, None),
+            _ => super::default_path(&self.host.layout, mode, true, name, None),
         };
         WorkDirPlan {
             mode,
@@ -95,6 +95,7 @@ impl World {
             rsync_args: Vec::new(),
             extra_paths: BTreeMap::new(),
             origin: None,
+            transit: self.host.layout.tmp(),
         }
     }
 
@@ -102,7 +103,7 @@ impl World {
         let lock = self.lock();
         let (events, mut receiver) = Events::channel();
         let made = block(async {
-            let claim = plan.claim(&self.host, &lock).await?;
+            let claim = plan.claim(&self.host, &self.host, &lock).await?;
             super::make(&self.host, &self.host, &lock, plan, &claim, &events).await
         })?;
         let mut warnings = Vec::new();

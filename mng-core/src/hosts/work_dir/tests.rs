@@ -10,6 +10,7 @@ use super::testing::{Spy, World, agent, destroys, tree};
 use super::*;
 use crate::hosts::git::testing::{block, git_in, git_succeeds, write};
 use crate::hosts::rescue::Reason;
+use crate::model::error::Error;
 
 fn report(error: &Error, world: &World) -> String {
     let root = world.repo.beside("").display().to_string();
@@ -273,7 +274,7 @@ fn rsync_copies_what_is_no_repository() {
     assert!(made.claim.path.join(".git/x").exists());
     assert_eq!((made.checked_out_branch, made.base_branch, made.claim.branch), (None, None, None));
 
-    plan.path = default_path(&world.host.layout, TransferMode::Rsync, "b", None);
+    plan.path = default_path(&world.host.layout, TransferMode::Rsync, true, "b", None);
     plan.include_git = false;
     assert!(!world.make(&plan).claim.path.join(".git").exists());
 }
@@ -526,7 +527,7 @@ fn an_update_does_not_drop_commits() {
             let mut plan = world.plan(mode, &name);
             plan.path.clone_from(&record.work_dir);
             let plan = UpdatePlan { plan, record: &record, force };
-            block(update(&world.host, &world.lock(), &plan, &Events::none()))
+            block(update(&world.host, &world.host, &world.lock(), &plan, &Events::none()))
         };
         again(false).unwrap();
         assert_eq!(git_in(&record.work_dir, &["rev-parse", "HEAD"]), newer);
@@ -558,7 +559,7 @@ fn an_update_in_place_touches_nothing() {
     world.repo.write("draft", "1");
     let before = (tree(world.repo.root()), world.repo.git("rev-parse --abbrev-ref HEAD"), world.branches());
     let plan = UpdatePlan { plan: world.plan(TransferMode::None, "a"), record: &record, force: true };
-    block(update(&world.host, &world.lock(), &plan, &Events::none())).unwrap();
+    block(update(&world.host, &world.host, &world.lock(), &plan, &Events::none())).unwrap();
     let after = (tree(world.repo.root()), world.repo.git("rev-parse --abbrev-ref HEAD"), world.branches());
     assert_eq!(after, before);
 }
@@ -569,11 +570,11 @@ fn hosts_other_than_the_sources_are_refused() {
     let plan = world.plan(TransferMode::GitWorktree, "a");
     let lock = other.lock();
     let error = block(async {
-        let claim = plan.claim(&other.host, &lock).await.unwrap();
+        let claim = plan.claim(&world.host, &other.host, &lock).await.unwrap();
         make(&world.host, &other.host, &lock, &plan, &claim, &Events::none()).await
     })
     .unwrap_err();
-    assert!(error.to_string().contains("must be on one host"), "{error}");
+    assert!(error.to_string().contains("needs source and agent on one host"), "{error}");
 }
 
 #[test]
@@ -593,7 +594,7 @@ fn a_missing_rsync_is_named_and_nothing_is_made() {
         }
         let lock = world.lock();
         let error = block(async {
-            let claim = plan.claim(&host, &lock).await.unwrap();
+            let claim = plan.claim(&host, &host, &lock).await.unwrap();
             make(&host, &host, &lock, &plan, &claim, &Events::none()).await
         })
         .unwrap_err();
@@ -612,7 +613,7 @@ fn a_clean_worktree_costs_one_process() {
     let plan = world.plan(TransferMode::GitWorktree, "a");
     let lock = world.lock();
     block(async {
-        let claim = plan.claim(&host, &lock).await.unwrap();
+        let claim = plan.claim(&host, &host, &lock).await.unwrap();
         make(&host, &host, &lock, &plan, &claim, &Events::none()).await.unwrap();
     });
     assert_eq!(*spy.commands.lock().unwrap(), ["git -C worktree add"]);

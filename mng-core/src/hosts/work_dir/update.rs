@@ -1,6 +1,7 @@
 //! `create --reuse --update`: brings an existing work dir up to its base again.
 
 use super::mirror::{self, BASE_REF};
+use super::route::Route;
 use super::{Claim, MadeWorkDir, WorkDirError, WorkDirPlan, extra_paths, finish, rsync};
 use crate::hosts::git::{self, Git, TRANSFER, UnmergedWork};
 use crate::hosts::rescue::{self, KeepRequest, Reason, State};
@@ -26,12 +27,14 @@ pub struct UpdatePlan<'a> {
 /// # Errors
 /// [`WorkDirError::WouldLoseCommits`] without `force`; git's refusals; rsync missing.
 pub async fn update(
+    source_host: &Host,
     host: &Host,
     lock: &HostLock,
     update: &UpdatePlan<'_>,
     events: &Events,
 ) -> Result<MadeWorkDir> {
     let plan = &update.plan;
+    let route = Route::open(source_host, host, &plan.transit)?;
     match plan.mode {
         TransferMode::None => {}
         // Files that the agent changed later than the source did stay as they are.
@@ -40,18 +43,18 @@ pub async fn update(
             if !update.force {
                 newer.rsync_args.push("--update".into());
             }
-            rsync::copy_whole(host, &newer, plan.include_git, "copy the source").await?;
+            rsync::copy_whole(&route, &newer, plan.include_git, "copy the source").await?;
         }
         TransferMode::GitMirror => {
             // Into a reference of ours: pushing branches would move the one that the agent is on.
-            mirror::push(host, plan, false).await?;
+            mirror::push(&route, plan, false).await?;
             check_out(host, lock, update, BASE_REF).await?;
-            extra_paths::apply(host, plan, events).await?;
+            extra_paths::apply(&route, plan, events).await?;
         }
         TransferMode::GitWorktree => {
             let commit = plan.base_commit.clone().unwrap_or_else(|| "HEAD".into());
             check_out(host, lock, update, &commit).await?;
-            extra_paths::apply(host, plan, events).await?;
+            extra_paths::apply(&route, plan, events).await?;
         }
     }
     let claim = Claim {

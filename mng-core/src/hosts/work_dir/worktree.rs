@@ -1,18 +1,19 @@
 //! A linked worktree on the source's host: one `git worktree add`, then what git does not carry.
 
+use super::route::Route;
 use super::{Progress, WorkDirError, WorkDirPlan, carry, extra_paths};
-use crate::hosts::Host;
 use crate::hosts::git::{self, Git, GitError, TRANSFER};
 use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::storage::fault;
 
 pub(super) async fn make(
-    host: &Host,
+    route: &Route<'_>,
     plan: &WorkDirPlan,
     events: &Events,
     progress: &mut Progress,
 ) -> Result<()> {
+    let host = route.target;
     if let Some(parent) = plan.path.parent() {
         host.transport.create_dir(parent).await?;
     }
@@ -31,9 +32,9 @@ pub(super) async fn make(
     }
     fault::point("work_dir.worktree_added");
     carry::warn_about_submodules(host, &plan.source, events).await?;
-    carry::carry(host, plan).await?;
+    carry::carry(route, plan).await?;
     fault::point("work_dir.carried");
-    extra_paths::apply(host, plan, events).await
+    extra_paths::apply(route, plan, events).await
 }
 
 /// The words after `git`. A new branch starts at the commit itself, so that git sets up no upstream.

@@ -64,7 +64,7 @@ pub(super) async fn build<'e>(
     };
     let repo = adopt_clone(prepared, lock, &entry, made).await?;
     let plan = plan(ctx, prepared, &name, branch, repo);
-    let claim = plan.claim(host, lock).await?;
+    let claim = plan.claim(&prepared.source.host, host, lock).await?;
     // In mode `none` the work dir is the person's own: nobody may ever find it in a journal.
     entry.work_dir = Some(claim.clone()).filter(|claim| claim.mode != TransferMode::None);
     made.entry = Some(entry.clone());
@@ -153,7 +153,8 @@ async fn identity(prepared: &Prepared, lock: &HostLock) -> Result<(AgentId, Agen
     let style = request.agent.name_style.unwrap_or_default();
     let roll = || AgentName::stored(style.generate(&mut |count| fastrand::usize(..count)));
     let wanted = request.address.name.as_ref();
-    let repo = prepared.source.repo.as_ref().map(|repo| (repo, *mode));
+    let source = &prepared.source;
+    let repo = source.repo.as_ref().map(|repo| naming::Repository { host: &source.host, repo, mode: *mode });
     let (name, branch) =
         naming::pick(host, lock, &taken, wanted, roll, &request.transfer.branch, repo).await?;
     Ok((id, name, branch))
@@ -203,10 +204,10 @@ fn plan(
     };
     let base = options.worktree_base_folder.as_deref();
     let base = base.map(|base| super::source::local_path(ctx, &request.cwd, base));
-    let path = prepared
-        .work_dir
-        .clone()
-        .unwrap_or_else(|| work_dir::default_path(&host.layout, *mode, name.as_str(), base.as_deref()));
+    let is_same_host = source.host.info.id == host.info.id;
+    let path = prepared.work_dir.clone().unwrap_or_else(|| {
+        work_dir::default_path(&host.layout, *mode, is_same_host, name.as_str(), base.as_deref())
+    });
     WorkDirPlan {
         mode: *mode,
         source: root,
@@ -221,6 +222,7 @@ fn plan(
         rsync_args: options.rsync_args.clone(),
         extra_paths: ctx.settings.core.work_dir_extra_paths.clone(),
         origin: prepared.origin.clone(),
+        transit: prepared.transit.clone(),
     }
 }
 

@@ -46,6 +46,14 @@ impl Taken {
     }
 }
 
+/// The repository of the source, which may be on another host than the agent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repository<'a> {
+    pub(super) host: &'a Host,
+    pub(super) repo: &'a RepoInfo,
+    pub(super) mode: TransferMode,
+}
+
 /// The name and the branch: the name that was asked for if it is free, else rolled until both are.
 ///
 /// # Errors
@@ -57,14 +65,14 @@ pub(super) async fn pick(
     wanted: Option<&AgentName>,
     mut roll: impl FnMut() -> AgentName,
     branch: &BranchSpec,
-    repo: Option<(&RepoInfo, TransferMode)>,
+    repo: Option<Repository<'_>>,
 ) -> Result<(AgentName, ResolvedBranch)> {
     if let Some(name) = wanted {
         if taken.names.contains(name.as_str()) {
             return Err(duplicate(name, host));
         }
         let branch = branch.resolve(name.as_str())?;
-        return match existing_branch(host, &branch, repo).await? {
+        return match existing_branch(&branch, repo).await? {
             Some(error) => Err(error.into()),
             None => Ok((name.clone(), branch)),
         };
@@ -75,7 +83,7 @@ pub(super) async fn pick(
             continue;
         }
         let resolved = branch.resolve(name.as_str())?;
-        match existing_branch(host, &resolved, repo).await? {
+        match existing_branch(&resolved, repo).await? {
             None => return Ok((name, resolved)),
             // Another name would not change a branch that is spelled out.
             Some(error) if !branch.depends_on_name() => return Err(error.into()),
@@ -92,14 +100,13 @@ pub(super) async fn pick(
 /// The branch to make, if the repository has it already. Also for mirrors, which bring all branches along
 /// and would have to reset it.
 async fn existing_branch(
-    host: &Host,
     branch: &ResolvedBranch,
-    repo: Option<(&RepoInfo, TransferMode)>,
+    repo: Option<Repository<'_>>,
 ) -> Result<Option<WorkDirError>> {
-    let (Some(new), Some((repo, TransferMode::GitWorktree | TransferMode::GitMirror))) = (&branch.new, repo)
-    else {
+    let (Some(new), Some(Repository { host, repo, mode })) = (&branch.new, repo) else { return Ok(None) };
+    if !matches!(mode, TransferMode::GitWorktree | TransferMode::GitMirror) {
         return Ok(None);
-    };
+    }
     let exists = git::branch_exists(host.transport.as_ref(), &repo.common_dir, new).await?;
     Ok(exists.then(|| WorkDirError::BranchExists { branch: new.clone(), repository: repo.top_level.clone() }))
 }

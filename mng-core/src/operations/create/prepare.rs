@@ -32,6 +32,8 @@ pub(super) struct Prepared {
     /// Where the agent goes.
     pub(super) host: Host,
     pub(super) source: Source,
+    /// A directory of this machine, for what passes from one foreign host to another.
+    pub(super) transit: PathBuf,
     pub(super) mode: TransferMode,
     /// The work dir that was asked for, or that is there already.
     pub(super) work_dir: Option<PathBuf>,
@@ -109,6 +111,7 @@ pub(super) async fn prepare(
         request,
         kind,
         command,
+        transit: source::transit(ctx, &source.host, &host).await?,
         host,
         source,
         mode,

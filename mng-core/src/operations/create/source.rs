@@ -140,6 +140,17 @@ async fn here(ctx: &Ctx, request: &CreateRequest) -> Result<Source> {
     Ok(Source { host, dir, repo: Some(repo), early, agent: None, clone: None })
 }
 
+/// Where on this machine things rest that go from one host to another.
+///
+/// # Errors
+/// The local host cannot be opened.
+pub(super) async fn transit(ctx: &Ctx, source: &Host, target: &Host) -> Result<PathBuf> {
+    if source.info.id == target.info.id {
+        return Ok(target.layout.tmp());
+    }
+    Ok(ctx.local_host().await?.layout.tmp())
+}
+
 /// Whether the source has to be clean, as far as the request alone tells.
 fn needs_status(request: &CreateRequest) -> bool {
     let options = &request.transfer;

@@ -34,7 +34,7 @@ struct Changes {
     provisioning: Provisioning,
     env: EnvVars,
     /// Unset in mode `none`: the person's own directory is left alone.
-    plan: Option<WorkDirPlan>,
+    plan: Option<(Host, WorkDirPlan)>,
 }
 
 /// Updates the agent. `None`: it was destroyed meanwhile.
@@ -123,7 +123,7 @@ async fn resolve(
     let pass = &provisioning.pass_env;
     let env = env::explicit(files, &of_type.env, pass, |key| ctx.env.get(key), &request.provisioning.env)?;
     let mode = transfer_mode(host, record).await?;
-    check_place(ctx, request, record)?;
+    check_place(ctx, request, host, record)?;
     let plan = match mode {
         TransferMode::None => None,
         _ => Some(plan(ctx, request, host, record, mode, events, cancel).await?),
@@ -148,11 +148,15 @@ async fn transfer_mode(host: &Host, record: &AgentRecord) -> Result<TransferMode
 }
 
 /// The work dir stays where it is.
-fn check_place(ctx: &Ctx, request: &CreateRequest, record: &AgentRecord) -> Result<()> {
+fn check_place(ctx: &Ctx, request: &CreateRequest, host: &Host, record: &AgentRecord) -> Result<()> {
     let Some(path) = &request.address.path else { return Ok(()) };
-    let path = git::normal(&local_path(ctx, &request.cwd, path));
+    let path = match host.is_local() {
+        true => git::normal(&local_path(ctx, &request.cwd, path)),
+        false => git::normal(Path::new(path)),
+    };
     let is_same = path == record.work_dir
-        || matches!((path.canonicalize(), record.work_dir.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        || host.is_local()
+            && matches!((path.canonicalize(), record.work_dir.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if is_same {
         return Ok(());
     }
@@ -176,9 +180,9 @@ async fn plan(
     mode: TransferMode,
     events: &Events,
     cancel: &Cancel,
-) -> Result<WorkDirPlan> {
+) -> Result<(Host, WorkDirPlan)> {
     let source = find_source(ctx, request, host, record, mode, events, cancel).await?;
-    if source.host.info.id != host.info.id {
+    if source.host.info.id != host.info.id && mode == TransferMode::GitWorktree {
         return Err(Error::input(
             format!(
                 "the source is on host `{}` and the agent on `{}`",
@@ -214,7 +218,7 @@ async fn plan(
         _ => None,
     };
     let options = &request.transfer;
-    Ok(WorkDirPlan {
+    let plan = WorkDirPlan {
         mode,
         source: source.root(mode).to_path_buf(),
         repo: source.repo.clone(),
@@ -228,7 +232,9 @@ async fn plan(
         rsync_args: options.rsync_args.clone(),
         extra_paths: ctx.settings.core.work_dir_extra_paths.clone(),
         origin: None,
-    })
+        transit: source::transit(ctx, &source.host, host).await?,
+    };
+    Ok((source.host, plan))
 }
 
 /// Where the update comes from: what was asked for, else the repository around the person, else, for a
@@ -245,7 +251,7 @@ async fn find_source(
     let is_worktree = mode == TransferMode::GitWorktree;
     let own = if is_worktree { git::inspect(host.transport.as_ref(), &record.work_dir).await? } else { None };
     let is_own = |source: &Source| match (&own, &source.repo) {
-        (Some(own), Some(repo)) => own.common_dir == repo.common_dir,
+        (Some(own), Some(repo)) if source.host.info.id == host.info.id => own.common_dir == repo.common_dir,
         _ => false,
     };
     let agent = source::agent(ctx, request).await?;
@@ -287,10 +293,10 @@ async fn apply(
 ) -> Result<AgentRecord> {
     let mut record = old.clone();
     cancel.check()?;
-    if let Some(plan) = &changes.plan {
+    if let Some((source_host, plan)) = &changes.plan {
         let step = progress::begin(events, progress::TRANSFERRING);
         let update = UpdatePlan { plan: plan.clone(), record: old, force: false };
-        work_dir::update(host, lock, &update, events).await?.describe_in(&mut record);
+        work_dir::update(source_host, host, lock, &update, events).await?.describe_in(&mut record);
         // The branch is whose it was.
         record.created_branch_name.clone_from(&old.created_branch_name);
         step.complete();
