@@ -44,7 +44,7 @@ case $MAIN_CLAUDE_SESSION_ID in
     '' | *[!0-9A-Za-z-]*) MAIN_CLAUDE_SESSION_ID=$mng_id ;;
 esac
 export MAIN_CLAUDE_SESSION_ID
-rm -f "$mng_state/session_started" "$mng_state/claude_main_pid" "$mng_state/active" \
+rm -f "$mng_state/session_started" "$mng_state/claude_main_pid" "$mng_state/claude_registry" "$mng_state/active" \
     "$mng_state/permissions_waiting" "$mng_state/compacting"
 
 mng_has_text=

@@ -1,6 +1,8 @@
 //! Measures a release build of mng against the bare programs it stands on, as ratios within one run, and
 //! prints the table of `docs/performance.md`. `scripts/bench.sh` builds what it needs and calls it.
 
+mod agents;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "10x",
         thousand / hundred <= 10.0,
     );
+    agents::measure(&mut bench);
     let _ = write!(io::stdout(), "{}", bench.table());
     if bench.rows.iter().all(|row| row.is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -217,20 +220,19 @@ fn hyperfine(env: &TestEnv, commands: &[&str], options: &[&str]) -> Vec<f64> {
 
 /// Programs that one `list` starts.
 fn children(env: &TestEnv, mng: &Path) -> usize {
+    let started = |line: &&str| line.contains("execve") && line.trim_end().ends_with("= 0");
+    // The first is mng itself.
+    traced(env, mng).lines().filter(started).count().saturating_sub(1)
+}
+
+/// The programs that one `list` starts and the files that it opens, as strace tells them.
+fn traced(env: &TestEnv, mng: &Path) -> String {
     let trace = env.root().join("trace");
     let trace_text = trace.display().to_string();
-    run(
-        env,
-        "strace",
-        &["-f", "-qq", "-e", "trace=execve", "-o", &trace_text, &mng.display().to_string(), "list"],
-    )
-    .success();
-    let text = fs::read_to_string(trace).expect("strace wrote its trace");
-    // The first is mng itself.
-    text.lines()
-        .filter(|line| line.contains("execve") && line.trim_end().ends_with("= 0"))
-        .count()
-        .saturating_sub(1)
+    let mng = mng.display().to_string();
+    run(env, "strace", &["-f", "-qq", "-e", "trace=execve,openat", "-o", &trace_text, &mng, "list"])
+        .success();
+    fs::read_to_string(trace).expect("strace wrote its trace")
 }
 
 /// The largest resident size of one `list`, in MB.
