@@ -56,7 +56,8 @@ pub(super) fn of(record: &Value, is_full: bool) -> Vec<Block> {
             if lines.is_empty() {
                 lines.push("(no content)".into());
             }
-            vec![Block { head: format!("{time}{}:", visible(source)), lines: lines.join("\n") }]
+            let who = sub_agent(&[record]);
+            vec![Block { head: format!("{time}{}{who}:", visible(source)), lines: lines.join("\n") }]
         }
         (Some("observation"), _) => list(record, "results")
             .iter()
@@ -68,10 +69,22 @@ pub(super) fn of(record: &Value, is_full: bool) -> Vec<Block> {
                 let output = content(result.get("content"));
                 let lines =
                     if output.is_empty() { "(no content)".into() } else { printable(&cut(&output, OUTPUT)) };
-                Block { head: format!("{time}tool ({}){mark}:", visible(name)), lines }
+                let who = sub_agent(&[record, result]);
+                Block { head: format!("{time}tool ({}){who}{mark}:", visible(name)), lines }
             })
             .collect(),
         _ => vec![Block { head: format!("{time}record:"), lines: record.to_string() }],
+    }
+}
+
+/// ` (sub-agent NAME)` if one of the values says so: it is not of the conversation with the person.
+fn sub_agent(values: &[&Value]) -> String {
+    let mut extras = values.iter().filter_map(|value| value.get("extra"));
+    let is_sub_agents = |extra: &&Value| extra.get("is_sidechain").and_then(Value::as_bool) == Some(true);
+    match extras.find(is_sub_agents).map(|extra| text(extra, "agent_name")) {
+        Some(Some(name)) => format!(" (sub-agent {})", visible(name)),
+        Some(None) => " (sub-agent)".to_owned(),
+        None => String::new(),
     }
 }
 

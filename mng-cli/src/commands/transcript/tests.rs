@@ -95,3 +95,29 @@ fn machines_get_every_record_whole() {
     assert_eq!(shown(Format::Json, false, &[]), "[]\n");
     assert_eq!(shown(Format::Human, false, &[]), "");
 }
+
+#[test]
+fn sub_agents_are_told_from_the_agent() {
+    let extra = json!({"is_sidechain": true, "agent_name": "Rawls"});
+    let records = [
+        json!({"type": "step", "source": "user", "message": "look", "extra": {"is_sidechain": true}}),
+        json!({"type": "step", "source": "agent", "message": "I look", "extra": extra}),
+        json!({"type": "observation", "extra": extra,
+            "results": [{"content": "a", "extra": {"tool_name": "Bash", "is_error": true}}]}),
+        json!({"type": "observation", "results": [{"content": "b", "extra":
+            {"tool_name": "Bash", "is_sidechain": true, "agent_name": "Rawls"}}]}),
+    ];
+    insta::assert_snapshot!(shown(Format::Human, false, &records), @r"
+    user (sub-agent):
+    look
+
+    agent (sub-agent Rawls):
+    I look
+
+    tool (Bash) (sub-agent Rawls) [ERROR]:
+    a
+
+    tool (Bash) (sub-agent Rawls):
+    b
+    ");
+}

@@ -93,7 +93,7 @@ impl ClaudeConverter {
                 self.close(line.is_sidechain);
                 let mut step = step(line, "assistant", "agent", "");
                 step["llm_call_count"] = 1.into();
-                let mut extra = record::extra(line.is_sidechain);
+                let mut extra = record::extra(line);
                 extra.insert("message_id".into(), id.into());
                 step["extra"] = extra.into();
                 let open = Some(id.to_owned());
@@ -171,7 +171,7 @@ impl ClaudeConverter {
 
     fn tool_result(&mut self, line: &Line, block: &Value) {
         let Some(call) = block.get("tool_use_id").and_then(Value::as_str) else { return };
-        let mut extra = record::extra(line.is_sidechain);
+        let mut extra = record::extra(line);
         if let Some(name) = self.state.tools.remove(call) {
             extra.insert("tool_name".into(), name.into());
         }
@@ -197,7 +197,7 @@ impl ClaudeConverter {
     }
 
     fn push(&mut self, line: &Line, mut record: Value) {
-        let extra = record::extra(line.is_sidechain);
+        let extra = record::extra(line);
         match record.get_mut("extra").and_then(Value::as_object_mut) {
             Some(there) => there.extend(extra),
             None if extra.is_empty() => {}

@@ -23,8 +23,8 @@ use crate::places::ISOLATED_DIR;
 /// How far into a file the program's version is looked for, in bytes.
 const HEAD: u64 = 256 * 1024;
 
-/// The session files of an agent. Those of sub-agents, which newer versions keep apart below `subagents`, are
-/// no conversations of its person and left out.
+/// The session files of an agent, each followed by those of its sub-agents, which newer versions keep apart:
+/// `<session>/subagents/agent-<id>.jsonl`.
 #[derive(Debug)]
 pub(crate) struct ClaudeTranscript {
     /// `emit_common_transcript`.
@@ -52,7 +52,11 @@ impl TranscriptSource for ClaudeTranscript {
             found = all_sessions(&projects[0])
                 .map_err(|error| Error::io(format!("list `{}`", projects[0].display()), error))?;
         }
-        Ok(found)
+        let with_sub_agents = |session: PathBuf| {
+            let below = sub_agents(&session);
+            std::iter::once(session).chain(below)
+        };
+        Ok(found.into_iter().flat_map(with_sub_agents).collect())
     }
 
     fn converter(&self, _session: &Path) -> Box<dyn Converter> {
@@ -89,6 +93,15 @@ fn session_ids(state_dir: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(ids)
+}
+
+/// The files of a session's sub-agents.
+fn sub_agents(session: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(session.with_extension("").join("subagents")).into_iter().flatten().flatten();
+    let is_session = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "jsonl");
+    let mut found: Vec<PathBuf> = files.map(|file| file.path()).filter(is_session).collect();
+    found.sort();
+    found
 }
 
 /// Every session below a `projects` directory, the one that was last written last.

@@ -30,6 +30,9 @@ pub(super) struct Line {
     pub(super) timestamp: Option<String>,
     #[serde(default)]
     pub(super) is_sidechain: bool,
+    /// Of a sub-agent.
+    #[serde(default)]
+    pub(super) agent_id: Option<String>,
     #[serde(default)]
     pub(super) is_meta: bool,
     #[serde(default)]
@@ -117,11 +120,14 @@ pub(super) fn metrics(usage: &Value) -> Option<Value> {
     Some(metrics)
 }
 
-/// `extra` of a record without its empty parts.
-pub(super) fn extra(is_sidechain: bool) -> Map<String, Value> {
+/// `extra` of a line's record: which sub-agent it is of, if it is one's.
+pub(super) fn extra(line: &Line) -> Map<String, Value> {
     let mut extra = Map::new();
-    if is_sidechain {
+    if line.is_sidechain {
         extra.insert("is_sidechain".into(), true.into());
+        if let Some(id) = &line.agent_id {
+            extra.insert("agent_name".into(), id.as_str().into());
+        }
     }
     extra
 }

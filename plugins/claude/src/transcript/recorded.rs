@@ -46,7 +46,7 @@ fn view(records: &[Value]) -> String {
         }
         let mut line = record["source"].as_str().unwrap_or("?").to_owned();
         for (mark, is_set) in [
-            ("sidechain", extra["is_sidechain"] == true),
+            ("sub-agent", extra["is_sidechain"] == true && extra["agent_name"].is_string()),
             ("error", extra["is_error"] == true),
             ("compaction", extra["context_management"]["type"] == "compaction"),
         ] {
@@ -147,12 +147,14 @@ fn slash_commands_are_no_messages_and_a_compaction_is_told() {
 }
 
 #[test]
-fn a_sub_agent() {
+fn a_sub_agent_follows_the_conversation_that_began_it() {
     insta::assert_snapshot!(told("sub-agent"), @r#"
     user: stub:tool Agent {"description":"look around","prom…
     agent:  -> Agent(description, prompt, subagent_type) <10 in, 5 out>
     tool Agent: Async agent launched successfully. (This tool resu…
     agent: stub: tool done: Async agent launched successfully… <10 in, 5 out>
+    user [sub-agent]: stub:bash python3 -c 'import time; time.sleep(15)'
+    agent [sub-agent]: running a command -> Bash(command, description) <10 in, 5 out>
     "#);
 }
 
