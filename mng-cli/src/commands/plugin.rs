@@ -6,6 +6,7 @@ use std::io;
 
 use clap::{Args, Subcommand, ValueEnum};
 use mng_core::model::fields::PlainFields;
+use mng_core::model::order;
 use mng_core::model::suggest::suggest;
 use mng_core::plugins::{Ctx, Plugin, PluginDescriptor};
 use mng_core::settings::{Editor, LoadRequest, WriteForm};
@@ -205,7 +206,7 @@ fn all_plugins(ctx: &Ctx, invocation: &Invocation) -> Vec<Row> {
             source: "path",
         });
     }
-    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    order::sort_by(&mut rows, |a, b| a.name.cmp(&b.name));
     rows
 }
 
@@ -241,7 +242,7 @@ fn brought(ctx: &Ctx, kind: Kind) -> Vec<Row> {
             source: if BUILT_IN.contains(&descriptor.name) { "builtin" } else { "linked" },
         }));
     }
-    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    order::sort_by(&mut rows, |a, b| a.name.cmp(&b.name));
     rows
 }
 

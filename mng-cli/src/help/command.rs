@@ -1,6 +1,7 @@
 //! The page of a command, read off its clap tree.
 
 use clap::{Arg, ArgAction, Command};
+use mng_core::model::order;
 use mng_core::settings::{CommandParam, human_value};
 
 use super::page::{BODY, DETAIL, Page};
@@ -88,7 +89,7 @@ fn options(page: &mut Page, command: &Command, configured: &[CommandParam]) {
             headings.push(arg.get_help_heading());
         }
     }
-    headings.sort_by_key(|heading| *heading == Some(COMMON));
+    order::sort_by_key(&mut headings, |heading| *heading == Some(COMMON));
     let mut is_first = true;
     for heading in headings {
         let group: Vec<&&Arg> = shown.iter().filter(|arg| arg.get_help_heading() == heading).collect();

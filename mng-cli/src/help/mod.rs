@@ -8,6 +8,7 @@ mod pager;
 mod topics;
 
 use clap::Command;
+use mng_core::model::order;
 use mng_core::plugins::{HelpTopic, Linked};
 use mng_core::settings::EnvSnapshot;
 
@@ -153,7 +154,7 @@ fn all_topics() -> Vec<HelpTopic> {
             all.push(topic);
         }
     }
-    all.sort_by_key(|topic| topic.name);
+    order::sort_by_key(&mut all, |topic| topic.name);
     all
 }
 

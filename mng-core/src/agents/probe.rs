@@ -22,6 +22,7 @@ use super::type_state::TypeLook;
 use crate::hosts::Host;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::ids::AgentId;
+use crate::model::order;
 use crate::model::record::AgentRecord;
 use crate::model::time::Time;
 use crate::storage::{FileLock, SmallReader};
@@ -81,7 +82,7 @@ pub async fn probe_host(host: &Host, request: &ProbeRequest<'_>) -> Result<HostF
             Err(error) => damaged.push((id, error)),
         }
     }
-    agents.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+    order::sort_by(&mut agents, |a, b| a.record.id.cmp(&b.record.id));
     place_in_sessions(host, request, &mut agents, &sessions);
     let table = look_at_processes(host, request, &mut agents).await;
     if request.usage

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::error::{Error, Result};
 use crate::model::ids::{AgentId, HostId};
+use crate::model::order;
 use crate::model::record::AgentRecord;
 use crate::model::state::{ActivitySource, AgentState};
 use crate::model::time::Time;
@@ -99,7 +100,7 @@ impl LastSeenStore {
         let mut seen = old.unwrap_or_else(|| LastSeen::nothing(host_id.clone()));
         seen.agents.retain(|old| old.record.id != agent.record.id);
         seen.agents.push(agent);
-        seen.agents.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+        order::sort_by(&mut seen.agents, |a, b| a.record.id.cmp(&b.record.id));
         self.keep(host, &seen)
     }
 

@@ -14,6 +14,7 @@ pub mod filter;
 pub mod ids;
 pub mod name_styles;
 pub mod names;
+pub mod order;
 pub mod printing;
 pub mod record;
 pub mod shell;

@@ -1,5 +1,6 @@
 //! "Did you mean": the nearest of the words that would have been right.
 
+use crate::model::order;
 /// How alike two words must be, 0 to 1.
 const THRESHOLD: f64 = 0.6;
 const MOST: usize = 3;
@@ -17,7 +18,7 @@ pub fn suggest<C: AsRef<str>>(word: &str, candidates: impl IntoIterator<Item = C
             found.push((ratio, candidate.to_owned()));
         }
     }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    order::sort_by(&mut found, |a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     found.into_iter().take(MOST).map(|(_, candidate)| candidate).collect()
 }
 

@@ -6,6 +6,7 @@ use crate::hosts::fan_out;
 use crate::model::address::LOCAL_PROVIDER;
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::ProviderName;
+use crate::model::order;
 use crate::plugins::Ctx;
 use crate::providers::DiscoveredHost;
 use crate::settings::{ActiveProvider, ProviderChoice, active_providers};
@@ -134,7 +135,9 @@ pub async fn hosts(ctx: &Ctx, scope: &Scope) -> Result<(Discovery, Vec<String>)>
             }
         }
     }
-    discovery.hosts.sort_by(|a, b| (&a.provider, &a.name, &a.id).cmp(&(&b.provider, &b.name, &b.id)));
+    order::sort_by(&mut discovery.hosts, |a, b| {
+        (&a.provider, &a.name, &a.id).cmp(&(&b.provider, &b.name, &b.id))
+    });
     Ok((discovery, warnings))
 }
 

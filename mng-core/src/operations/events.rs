@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::hosts::Host;
 use crate::model::error::{Error, Result};
 use crate::model::event::Events;
+use crate::model::order;
 use lines::{LIVE, Lines, is_rotated};
 use record::{EventLine, Malformed, wrong_source_event};
 
@@ -212,7 +213,7 @@ impl<'a> Reader<'a> {
             print(&line)?;
         }
         let mut rest: Vec<_> = latest.into_iter().collect();
-        rest.sort_by_key(|(_, event)| event.time);
+        order::sort_by_key(&mut rest, |(_, event)| event.time);
         for (key, event) in rest {
             print(&event.line)?;
             self.newest.insert(key, event.time);

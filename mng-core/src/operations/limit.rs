@@ -10,6 +10,7 @@ use crate::hosts::{Host, HostLock};
 use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::model::failure::{Failure, FailureCategory};
+use crate::model::order;
 use crate::model::state::{ActivitySource, IdleMode};
 use crate::plugins::Ctx;
 
@@ -110,7 +111,7 @@ pub async fn limit(ctx: &Ctx, request: LimitRequest, events: &Events) -> Result<
                 local.info.name
             ));
         }
-        hosts.sort_by(|a, b| a.info.id.cmp(&b.info.id));
+        order::sort_by(&mut hosts, |a, b| a.info.id.cmp(&b.info.id));
         for host in &hosts {
             match limit_host(host, &request.host_limits, events).await {
                 Ok(()) => {

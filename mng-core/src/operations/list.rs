@@ -19,6 +19,7 @@ use crate::hosts::Host;
 use crate::model::error::{Error, Result};
 use crate::model::ids::HostId;
 use crate::model::names::ProviderName;
+use crate::model::order;
 use crate::model::time::Time;
 use crate::plugins::Ctx;
 
@@ -159,10 +160,10 @@ pub async fn all(ctx: &Ctx, request: &ListRequest) -> Result<Listing> {
     })
     .await?;
     listing.warnings = warnings;
-    listing.agents.sort_by(|a, b| a.listing_order(b));
+    order::sort_by(&mut listing.agents, |a, b| a.listing_order(b));
     let place =
         |host: &ListedHost| (host.view.provider_name.clone(), host.view.name.clone(), host.view.id.clone());
-    listing.hosts.sort_by_key(place);
+    order::sort_by_key(&mut listing.hosts, place);
     Ok(listing)
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::events::Part;
 use crate::hosts::Host;
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::order;
 use crate::transports::FileKind;
 
 /// How often a followed file is looked at.
@@ -48,7 +49,7 @@ pub async fn list(host: &Host, dir: &Path) -> Result<Vec<LogFile>> {
             }
         }
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
+    order::sort_by(&mut files, |a, b| a.name.cmp(&b.name));
     Ok(files)
 }
 

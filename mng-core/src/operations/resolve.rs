@@ -13,6 +13,7 @@ use crate::model::error::{Error, Result};
 use crate::model::failure::{Failure, FailureCategory};
 use crate::model::ids::{AgentId, HostId};
 use crate::model::names::{HostName, ProviderName};
+use crate::model::order;
 use crate::model::record::AgentRecord;
 use crate::model::state::HostState;
 use crate::plugins::Ctx;
@@ -180,7 +181,7 @@ pub fn group_by_host(agents: impl IntoIterator<Item = ResolvedAgent>) -> Vec<Hos
             None => groups.push(HostGroup { host: agent.host, records: vec![agent.record] }),
         }
     }
-    groups.sort_by(|a, b| a.host.info.id.cmp(&b.host.info.id));
+    order::sort_by(&mut groups, |a, b| a.host.info.id.cmp(&b.host.info.id));
     groups
 }
 

@@ -9,6 +9,7 @@ use super::{Plugin, PluginDescriptor};
 use crate::agents::types::AgentTypeDef;
 use crate::agents::usage::UsageSettings;
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::order;
 use crate::providers::ProviderBackend;
 use crate::settings::{BackendSchema, FieldSchema, KnownNames, PluginSchema};
 
@@ -23,7 +24,7 @@ impl Linked {
     /// Two crates registered the same name.
     pub fn collect() -> Result<Self> {
         let mut all: Vec<&'static PluginDescriptor> = inventory::iter::<PluginDescriptor>().collect();
-        all.sort_by_key(|plugin| (plugin.priority, plugin.name));
+        order::sort_by_key(&mut all, |plugin| (plugin.priority, plugin.name));
         for (index, plugin) in all.iter().enumerate() {
             if all[..index].iter().any(|other| other.name == plugin.name) {
                 return Err(Error::plain(

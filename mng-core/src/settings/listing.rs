@@ -15,6 +15,7 @@ use super::shape::{Field, Registry, Section, Shape};
 use super::surfaces::{Target, invalid_key};
 use super::tree::{Data, Layer, MergeOp, Origin, Table, raw_to_json};
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::order;
 use crate::model::suggest::did_you_mean;
 
 /// One value that was asked for.
@@ -189,14 +190,14 @@ impl Editor<'_> {
             let raw = raw.unwrap_or_default();
             let mut rows = Vec::new();
             flatten_raw(&raw, &mut Vec::new(), &mut rows);
-            rows.sort_by(|a: &ListedValue, b| a.key.cmp(&b.key));
+            order::sort_by(&mut rows, |a: &ListedValue, b| a.key.cmp(&b.key));
             return Ok(Listing { config: raw_to_json(&raw), rows, path, warnings: Vec::new() });
         }
         let (tree, _, warnings) = self.merged()?;
         let tree = if all { tree } else { only_set(tree) };
         let mut rows = Vec::new();
         flatten(&tree, &mut Vec::new(), &mut rows);
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        order::sort_by(&mut rows, |a, b| a.key.cmp(&b.key));
         Ok(Listing { config: Value::Object(tree.to_json()), rows, path: None, warnings })
     }
 

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use mng_core::model::order;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ pub(crate) fn find_all(sessions: &Path) -> io::Result<Vec<Rollout>> {
             found.push(Rollout { thread, modified: meta.modified()?, size: meta.len(), path });
         }
     }
-    found.sort_by(|a, b| a.path.file_name().cmp(&b.path.file_name()));
+    order::sort_by(&mut found, |a, b| a.path.file_name().cmp(&b.path.file_name()));
     Ok(found)
 }
 
@@ -142,7 +143,7 @@ pub(crate) fn front<'r>(rollouts: &'r [Rollout], last_message: Option<&str>) -> 
         return Some(rollout);
     }
     let mut newest: Vec<&Rollout> = rollouts.iter().collect();
-    newest.sort_by_key(|rollout| std::cmp::Reverse(rollout.modified));
+    order::sort_by_key(&mut newest, |rollout| std::cmp::Reverse(rollout.modified));
     newest.into_iter().find(is_root)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use mng_core::agents::transcript::{BadLine, Converter, TranscriptSource};
+use mng_core::model::order;
 use mng_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -47,7 +48,7 @@ pub(crate) fn files_in(store: &Path) -> Result<Vec<PathBuf>> {
                 .extend(inside.into_iter().filter(|file| file.extension().is_some_and(|ext| ext == "jsonl")));
         }
     }
-    files.sort_by(|one, two| one.file_name().cmp(&two.file_name()));
+    order::sort_by(&mut files, |one, two| one.file_name().cmp(&two.file_name()));
     Ok(files)
 }
 

@@ -2,6 +2,7 @@
 //! this machine it shall be from now on.
 
 use mng_core::model::names::AgentTypeName;
+use mng_core::model::order;
 use mng_core::operations::create::CreateRequest;
 use mng_core::plugins::{Ctx, Linked};
 use mng_core::settings::{ConfigScope, Editor, LoadRequest, WriteForm};
@@ -87,7 +88,7 @@ fn found(ctx: &Ctx) -> Vec<Found> {
         })
         .map(|def| Found { name: def.name.to_owned(), description: def.description })
         .collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    order::sort_by(&mut found, |a, b| a.name.cmp(&b.name));
     found
 }
 

@@ -6,6 +6,7 @@ use mng_core::Error;
 use mng_core::model::address::AgentAddress;
 use mng_core::model::fields::{Column, DEFAULT_COLUMNS};
 use mng_core::model::filter::SortSpec;
+use mng_core::model::order;
 use mng_core::model::time::Time;
 use mng_core::operations::list::{AgentView, ListRequest, Wants};
 use mng_core::operations::select::AgentFilter;
@@ -83,7 +84,7 @@ impl View {
         match &self.sort {
             None => agents.sort_by(AgentView::listing_order),
             Some(sort) => {
-                agents.sort_by(AgentView::listing_order);
+                order::sort_by(&mut agents, AgentView::listing_order);
                 let mut keyed: Vec<_> = agents.into_iter().map(|agent| (agent.to_json(), agent)).collect();
                 sort.sort(&mut keyed, |(json, _)| json, Time::now());
                 agents = keyed.into_iter().map(|(_, agent)| agent).collect();

@@ -11,6 +11,7 @@ use crate::hosts::{Host, HostLock};
 use crate::model::error::{Error, Result};
 use crate::model::failure::Failure;
 use crate::model::ids::AgentId;
+use crate::model::order;
 
 /// A process that carries the mark of an agent whose record is provably gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub async fn strays(host: &Host) -> Result<Vec<Stray>> {
         let name = table.get(process.pid).map(|known| known.name.to_string()).unwrap_or_default();
         found.push(Stray { agent, process, name });
     }
-    found.sort_by_key(|stray| stray.process.pid);
+    order::sort_by_key(&mut found, |stray| stray.process.pid);
     Ok(found)
 }
 

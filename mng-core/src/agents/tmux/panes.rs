@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Answer, Chain, Tmux};
 use crate::model::error::Result;
 use crate::model::ids::{AgentId, random_hex};
+use crate::model::order;
 
 /// Fields behind the row mark, tab-separated. What programs choose freely comes last: a tab in it then
 /// splits nothing. tmux itself keeps tabs out of session and window names, and out of titles that programs set.
@@ -118,7 +119,7 @@ impl Sessions {
             sessions.list[index].panes.push(pane);
         }
         for (index, session) in sessions.list.iter_mut().enumerate() {
-            session.panes.sort_by_key(|pane| (pane.window_index, pane.index));
+            order::sort_by_key(&mut session.panes, |pane| (pane.window_index, pane.index));
             sessions.by_name.insert(session.name.clone(), index);
             if let Some(agent) = &session.agent_id {
                 sessions.by_agent.entry(agent.clone()).or_insert(index);

@@ -15,6 +15,7 @@ use super::records::{Role, id_hash, is_header, text, time_of};
 use super::session::Skipped;
 use super::store::{Store, for_each_line, has_bytes, segments};
 use crate::model::error::{Error, Result};
+use crate::model::order;
 
 /// So far may records of different files stand out of their order in time.
 const DISORDER: usize = 256;
@@ -250,7 +251,7 @@ impl Store {
         let modified = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
         let mut sessions: Vec<(Option<SystemTime>, PathBuf)> =
             self.sessions()?.into_iter().map(|path| (modified(&path), path)).collect();
-        sessions.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
+        order::sort_by_key(&mut sessions, |(modified, _)| std::cmp::Reverse(*modified));
         for (modified, path) in sessions {
             let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
             let newer =
@@ -380,7 +381,7 @@ fn last(mut records: Vec<Value>, count: usize) -> Vec<Value> {
         time = sort_time(&record, time);
         keyed.push((time, record));
     }
-    keyed.sort_by_key(|(time, _)| *time);
+    order::sort_by_key(&mut keyed, |(time, _)| *time);
     let first = keyed.len().saturating_sub(count);
     keyed.into_iter().skip(first).map(|(_, record)| record).collect()
 }

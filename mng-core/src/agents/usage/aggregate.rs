@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::prices::Prices;
 use super::record::{Cost, CostMode, Tokens, UsageRecord, Window};
+use crate::model::order;
 use crate::model::time::Time;
 
 /// What one program has used. Field names are the JSON contract.
@@ -133,12 +134,14 @@ pub fn aggregate(records: Vec<UsageRecord>, frame: &Frame<'_>) -> Vec<SourceRepo
     }
     let mut reports: Vec<SourceReport> =
         sources.into_iter().map(|(name, records)| source(name, records, frame)).collect();
-    reports.sort_by(|a, b| b.updated_at.cmp(&a.updated_at).then_with(|| a.source.cmp(&b.source)));
+    order::sort_by(&mut reports, |a, b| {
+        b.updated_at.cmp(&a.updated_at).then_with(|| a.source.cmp(&b.source))
+    });
     reports
 }
 
 fn source(name: String, mut records: Vec<UsageRecord>, frame: &Frame<'_>) -> SourceReport {
-    records.sort_by_key(|record| record.timestamp);
+    order::sort_by_key(&mut records, |record| record.timestamp);
     let mut warnings = Vec::new();
     let windows = windows(&records, frame, &mut warnings);
     let updated_at = records.last().map(|record| record.timestamp);

@@ -10,6 +10,7 @@ use super::{EntryPath, LostItem};
 use crate::hosts::{Host, HostLock};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::ids::{AgentId, HostId, random_hex};
+use crate::model::order;
 use crate::model::record::AgentRecord;
 use crate::model::time::Time;
 
@@ -335,7 +336,9 @@ pub(super) async fn all(host: &Host) -> Result<Vec<Manifest>> {
             Err(error) => tracing::warn!(%id, %error, "undo entry left alone"),
         }
     }
-    found.sort_by(|a: &Manifest, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
+    order::sort_by(&mut found, |a: &Manifest, b| {
+        b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id))
+    });
     Ok(found)
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::walk::{Walk, blocking, walk};
 use crate::hosts::Host;
 use crate::model::error::Result;
+use crate::model::order;
 
 /// One path and its permission bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub(super) async fn apply(file: &Path, root: &Path) -> Result<()> {
         for entry in modes.iter().filter(|entry| entry.is_dir) {
             fs::create_dir_all(root.join(&entry.path))?;
         }
-        modes.sort_by(|a, b| b.path.cmp(&a.path));
+        order::sort_by(&mut modes, |a, b| b.path.cmp(&a.path));
         for entry in modes {
             let path = root.join(&entry.path);
             match fs::symlink_metadata(&path) {

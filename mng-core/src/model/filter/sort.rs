@@ -9,6 +9,7 @@ use super::eval::Eval;
 use super::parse::{Expression, tokens};
 use super::value::Val;
 use super::{FilterError, Subject};
+use crate::model::order;
 use crate::model::time::Time;
 
 /// Expressions to sort by, the most important first.
@@ -58,7 +59,7 @@ impl SortSpec {
                 .map(|item| self.keys.iter().map(|key| Rank::of(key, json(item), now)).collect())
                 .collect();
             let mut order: Vec<usize> = (0..items.len()).collect();
-            order.sort_by(|a, b| self.compare(&ranked[*a], &ranked[*b]));
+            order::sort_by(&mut order, |a, b| self.compare(&ranked[*a], &ranked[*b]));
             order
         };
         let mut taken: Vec<Option<T>> = items.drain(..).map(Some).collect();

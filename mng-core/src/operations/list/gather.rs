@@ -16,6 +16,7 @@ use crate::agents::judge::judge;
 use crate::hosts::{Host, LastSeenStore, as_completed};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::ProviderName;
+use crate::model::order;
 use crate::model::record::HostRecord;
 use crate::model::state::HostState;
 use crate::model::time::Time;
@@ -50,7 +51,7 @@ pub(super) async fn provider(
             return hand_on(part);
         }
     };
-    hosts.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    order::sort_by(&mut hosts, |a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     let store = provider.last_seen_dir().map(LastSeenStore::new);
     let mut left = hosts.len();
     if left == 0 {
@@ -80,7 +81,7 @@ pub(super) async fn provider(
                 part.add_unseen(info, error, store.as_ref());
             }
         }
-        part.agents.sort_by(AgentView::listing_order);
+        order::sort_by(&mut part.agents, AgentView::listing_order);
         hand_on(part);
     }
 }

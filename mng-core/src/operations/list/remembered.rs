@@ -9,6 +9,7 @@ use crate::hosts::{LastSeen, LastSeenAgent, LastSeenStore};
 use crate::model::duration;
 use crate::model::error::{Error, ErrorClass, Explain, Scope, Subject};
 use crate::model::ids::AgentId;
+use crate::model::order;
 use crate::model::state::{AgentState, IdleMode};
 use crate::model::time::Time;
 use crate::providers::DiscoveredHost;
@@ -32,7 +33,7 @@ pub(super) fn keep(store: &LastSeenStore, info: &DiscoveredHost, part: &Part) {
     // An agent whose record cannot be read now is not gone.
     let is_damaged = |id: &AgentId| part.damaged.iter().any(|damaged| damaged.id == *id);
     agents.extend(before.into_iter().filter(|agent| is_damaged(&agent.record.id)));
-    agents.sort_by(|a, b| a.record.id.cmp(&b.record.id));
+    order::sort_by(&mut agents, |a, b| a.record.id.cmp(&b.record.id));
     let seen = LastSeen {
         host_id: info.id.clone(),
         idle_timeout_seconds: idle.and_then(|idle| idle.timeout_seconds),
