@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::launch::LaunchFile;
+use super::mirror::WatchedFile;
 use super::type_state::{ProbeHandle, TypeHandle, TypeState};
 use super::types::AgentType;
-use crate::model::error::Error;
+use crate::model::error::{Error, Result};
 use crate::model::ids::AgentId;
-use crate::model::record::AgentRecord;
+use crate::model::record::{AgentRecord, HostRecord};
 use crate::model::time::Time;
+use crate::providers::HostResources;
 
 /// Something that was looked for: what was there, or why it could not be seen. Not seen is never absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,12 @@ impl TypeTraits {
             probe: agent_type.state_probe().map(ProbeHandle),
             agent_type: Some(TypeHandle(Arc::clone(agent_type))),
         }
+    }
+
+    /// Files that the type looks at.
+    #[must_use]
+    pub fn watched(&self) -> Vec<WatchedFile> {
+        self.agent_type.as_ref().map(|handle| handle.0.watched_files()).unwrap_or_default()
     }
 
     /// The traits of an agent whose type this mng does not have.
@@ -172,7 +180,8 @@ pub struct HostFacts {
     pub at: Time,
     pub boot_time: Option<Time>,
     pub uptime: Option<Duration>,
-    pub is_locked: bool,
+    /// `None`: the host has no means to tell.
+    pub is_locked: Option<bool>,
     /// When the lock was last taken, while it is held.
     pub locked_time: Option<Time>,
     /// Last sign of an ssh connection.
@@ -181,6 +190,10 @@ pub struct HostFacts {
     pub agents: Vec<AgentFacts>,
     /// Agents whose record cannot be read, with the reason.
     pub damaged: Vec<(AgentId, Error)>,
+    /// The host's own record, if it came in the same round trip.
+    pub record: Option<Result<HostRecord>>,
+    /// Likewise, if they were asked for.
+    pub resources: Option<HostResources>,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod install;
 pub mod judge;
 pub mod launch;
 pub mod message;
+pub mod mirror;
 pub mod output;
 pub mod output_style;
 pub mod probe;

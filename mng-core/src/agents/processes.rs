@@ -7,15 +7,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::hosts::Host;
-use crate::model::error::{Error, Result};
-use crate::model::ids::AgentId;
+use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::ids::{AgentId, random_hex};
 use crate::storage::SmallReader;
 use crate::transports::ExecRequest;
 
 /// When a process began, only to be compared: a pid alone may have been given to another process since.
 /// Clock ticks since boot where there is a `/proc`, else a digest of what `ps` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StartTime(u64);
+pub struct StartTime(u64, Unit);
+
+/// What a start time counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Unit {
+    Ticks,
+    /// No time, but equal for equal ones.
+    Digest,
+}
 
 impl StartTime {
     /// Reads what the launch script wrote down.
@@ -23,8 +31,8 @@ impl StartTime {
     pub fn parse(text: &str) -> Self {
         let words: Vec<&str> = text.split_whitespace().collect();
         match words[..] {
-            [ticks] => Self(ticks.parse().unwrap_or(0)),
-            _ => Self(fnv(&words.join(" "))),
+            [ticks] => Self(ticks.parse().unwrap_or(0), Unit::Ticks),
+            _ => Self(fnv(&words.join(" ")), Unit::Digest),
         }
     }
 }
@@ -40,6 +48,16 @@ fn fnv(text: &str) -> u64 {
 pub struct ProcessId {
     pub pid: i32,
     pub started: StartTime,
+}
+
+impl ProcessId {
+    /// `PID:START` for a script that is to meet this very process; `-` for a start that it cannot compare.
+    pub(crate) fn word(&self) -> String {
+        match self.started {
+            StartTime(ticks, Unit::Ticks) => format!("{}:{ticks}", self.pid),
+            StartTime(_, Unit::Digest) => format!("{}:-", self.pid),
+        }
+    }
 }
 
 /// One process.
@@ -73,19 +91,39 @@ pub struct ProcessTable {
 }
 
 impl ProcessTable {
-    /// Looks at all processes of the host: `/proc` where we can read it, which starts nothing, else `ps`.
+    /// Looks at all processes of the host: `/proc` where we can read it, which starts nothing, else a script.
     ///
     /// # Errors
     /// They cannot be read; that is not "there are none".
     pub async fn read(host: &Host) -> Result<Self> {
-        if has_proc(host) {
-            return Self::read_in(Path::new("/proc"));
+        match has_proc(host) {
+            true => Self::read_in(Path::new("/proc")),
+            false => Ok(Marked::ask(host, Marks::No).await?.table),
         }
-        let request = ExecRequest::new(["ps", "-A", "-o", "pid=,ppid=,rss=,lstart=,comm="])
-            .env("LC_ALL", "C")
-            .idempotent();
-        let output = host.transport.exec(request).await?.check("ps")?;
-        Ok(Self::new(output.stdout_text().lines().filter_map(read_ps_line)))
+    }
+
+    /// The lines of `/proc/*/stat`, one after the other. `units`: the host's clock ticks a second and bytes of
+    /// a page, where they matter.
+    pub(super) fn of_stats(stats: &[u8], units: Option<(u64, u64)>) -> Self {
+        let units = units.map_or(Units { ticks: 100, page: 4096 }, |(ticks, page)| Units { ticks, page });
+        let mut processes = Vec::new();
+        let mut start = 0;
+        for end in stats.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at) {
+            // A name may hold line breaks. It is too short to hold all the fields that a whole line has.
+            let line = &stats[start..end];
+            if let Some(process) = read_stat_in(line, units) {
+                processes.push(process);
+                start = end + 1;
+            } else if line.len() > LONGEST_STAT {
+                start = end + 1;
+            }
+        }
+        Self::new(processes)
+    }
+
+    /// What `ps -A -o pid=,ppid=,rss=,lstart=,comm=` has printed.
+    pub(super) fn of_ps(printed: &str) -> Self {
+        Self::new(printed.lines().filter_map(read_ps_line))
     }
 
     fn new(processes: impl IntoIterator<Item = Process>) -> Self {
@@ -182,7 +220,24 @@ fn is_gone(error: &std::io::Error) -> bool {
         || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
+/// What a host counts in.
+#[derive(Clone, Copy)]
+struct Units {
+    /// Clock ticks a second.
+    ticks: u64,
+    /// Bytes of a page.
+    page: u64,
+}
+
+/// No line of `/proc/<pid>/stat` is longer, in bytes.
+const LONGEST_STAT: usize = 2048;
+
 fn read_stat(bytes: &[u8]) -> Option<Process> {
+    let ticks = rustix::param::clock_ticks_per_second();
+    read_stat_in(bytes, Units { ticks, page: rustix::param::page_size() as u64 })
+}
+
+fn read_stat_in(bytes: &[u8], units: Units) -> Option<Process> {
     // The name may hold anything, parentheses and blanks included; the last `)` ends it.
     let open = bytes.iter().position(|byte| *byte == b'(')?;
     let close = bytes.iter().rposition(|byte| *byte == b')')?;
@@ -192,14 +247,14 @@ fn read_stat(bytes: &[u8]) -> Option<Process> {
     let fields: Vec<&str> = rest.split_ascii_whitespace().take(22).collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     // Field numbers of proc(5), counted from the state, which is field 3.
-    let ticks = number(14 - 3)? + number(15 - 3)?;
+    let ticks = number(14 - 3)?.saturating_add(number(15 - 3)?);
     Some(Process {
-        id: ProcessId { pid, started: StartTime(number(22 - 3)?) },
+        id: ProcessId { pid, started: StartTime(number(22 - 3)?, Unit::Ticks) },
         parent: fields.get(4 - 3)?.parse().ok()?,
         name,
         is_zombie: matches!(fields.first(), Some(&"Z" | &"X")),
-        cpu: Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1)),
-        memory: number(24 - 3).unwrap_or(0) * rustix::param::page_size() as u64,
+        cpu: Duration::from_millis(ticks.saturating_mul(1000) / units.ticks.max(1)),
+        memory: number(24 - 3).unwrap_or(0).saturating_mul(units.page),
     })
 }
 
@@ -262,33 +317,80 @@ fn read_mark<'a>(environment: impl Iterator<Item = &'a [u8]>) -> Option<Mark> {
     Some(Mark { agent: agent?, host_dir: host_dir? })
 }
 
-/// Every process of the host that carries an agent's mark of this host dir. tmux servers are left out: the
-/// first session's environment sticks to them.
-///
-/// # Errors
-/// The processes cannot be read.
-pub(crate) async fn marked(host: &Host, table: &ProcessTable) -> Result<Vec<(ProcessId, AgentId)>> {
-    let root = host.layout.root();
-    let found: Vec<(i32, Mark)> = if has_proc(host) {
-        table.iter().filter_map(|process| Some((process.id.pid, mark_of(process.id.pid)?))).collect()
-    } else {
-        let request = ExecRequest::new(["ps", "-A", "-E", "-ww", "-o", "pid=,command="]).idempotent();
-        let output = host.transport.exec(request).await?;
-        let text = output.stdout_text();
-        text.lines()
-            .filter_map(|line| {
-                let (pid, rest) = line.trim_start().split_once(' ')?;
-                Some((pid.parse().ok()?, read_mark(rest.split(' ').map(str::as_bytes))?))
-            })
-            .collect()
-    };
-    Ok(found
-        .into_iter()
-        .filter(|(_, mark)| mark.is_of(root))
-        .filter_map(|(pid, mark)| Some((table.get(pid)?, mark.agent)))
-        .filter(|(process, _)| !process.is_tmux_server())
-        .map(|(process, agent)| (process.id, agent))
-        .collect())
+/// Whether the environments of the processes are wanted too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    No,
+    Yes,
+}
+
+/// All processes of a host, and which of them carry a mark of this host dir.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marked {
+    pub(crate) table: ProcessTable,
+    /// tmux servers are left out: the first session's environment sticks to them.
+    pub(crate) marks: Vec<(ProcessId, AgentId)>,
+}
+
+/// Prints the real path of the host dir `$2`, then all processes, in frames of [`super::probe`]; with `$3` also
+/// the environments that hold an agent's mark.
+const PROCESSES: &str = include_str!("processes.sh");
+
+impl Marked {
+    /// # Errors
+    /// The processes cannot be read.
+    pub(crate) async fn read(host: &Host) -> Result<Self> {
+        if !has_proc(host) {
+            return Self::ask(host, Marks::Yes).await;
+        }
+        let table = ProcessTable::read_in(Path::new("/proc"))?;
+        let root = host.layout.root();
+        let marks = table.iter().filter(|process| !process.is_tmux_server()).filter_map(|process| {
+            let mark = mark_of(process.id.pid).filter(|mark| mark.is_of(root))?;
+            Some((process.id, mark.agent))
+        });
+        Ok(Self { marks: marks.collect(), table })
+    }
+
+    async fn ask(host: &Host, marks: Marks) -> Result<Self> {
+        let nonce = random_hex();
+        let root = host.layout.root().to_string_lossy().into_owned();
+        let wanted = if marks == Marks::Yes { "marks" } else { "" };
+        let request = ExecRequest::sh(PROCESSES, [nonce.clone(), root, wanted.to_owned()]).idempotent();
+        let output = host.transport.exec(request).await?.check("list the processes")?;
+        let failed = |why: String| {
+            let host = &host.info.name;
+            Error::plain(ErrorClass::Host, format!("cannot see the processes of host `{host}`: {why}"))
+        };
+        let frames =
+            super::probe::frames(&output.stdout, &nonce).map_err(|error| failed(error.to_string()))?;
+        let body = |kind: &str| frames.iter().find(|frame| frame.kind == kind).map(|frame| frame.body);
+        let table = match (body("proc"), body("ps")) {
+            (Some(stats), _) => ProcessTable::of_stats(stats, None),
+            (None, Some(printed)) => ProcessTable::of_ps(&String::from_utf8_lossy(printed)),
+            (None, None) => return Err(failed("neither `/proc` nor `ps` tells".into())),
+        };
+        let real = frames.iter().find(|frame| frame.kind == "root").map(|frame| Path::new(frame.rest));
+        let is_here = |mark: &Mark| mark.host_dir == host.layout.root() || Some(&*mark.host_dir) == real;
+        let mut found: Vec<(i32, Mark)> = Vec::new();
+        for frame in &frames {
+            match frame.kind {
+                "environ" => {
+                    found.extend(frame.rest.parse().ok().zip(read_mark(frame.body.split(|byte| *byte == 0))))
+                }
+                // One process a line, its variables behind its words.
+                "commands" => found.extend(String::from_utf8_lossy(frame.body).lines().filter_map(|line| {
+                    let (pid, rest) = line.trim_start().split_once(' ')?;
+                    Some((pid.parse().ok()?, read_mark(rest.split(' ').map(str::as_bytes))?))
+                })),
+                _ => {}
+            }
+        }
+        let found = found.into_iter().filter(|(_, mark)| is_here(mark));
+        let marks = found.filter_map(|(pid, mark)| Some((table.get(pid)?, mark.agent)));
+        let marks = marks.filter(|(process, _)| !process.is_tmux_server());
+        Ok(Self { marks: marks.map(|(process, agent)| (process.id, agent)).collect(), table })
+    }
 }
 
 #[cfg(test)]
@@ -298,7 +400,7 @@ mod tests {
 
     fn process(pid: i32, parent: i32, name: &str) -> Process {
         Process {
-            id: ProcessId { pid, started: StartTime(1) },
+            id: ProcessId { pid, started: StartTime::parse("1") },
             parent,
             name: name.into(),
             is_zombie: false,
@@ -313,6 +415,21 @@ mod tests {
         let process = read_stat(line).unwrap();
         assert_eq!((process.id.pid, process.parent, &*process.name), (42, 7, "a) S 9 (b)"));
         assert_eq!(process.id.started, StartTime::parse("777"));
+    }
+
+    #[test]
+    fn a_name_with_line_breaks_forges_no_process() {
+        let rest = "S 7 42 42 34816 42 4194304 1 0 0 0 5 6 0 0 20 0 1 0 777 9 3 0 0";
+        let names = ["a", ")\n7 (x", ") S 1 1\n8 (b", "\n\n", "6 (z) S 1 2 3\n"];
+        let stats: String =
+            (0..).zip(names).map(|(at, name)| format!("{} ({name}) {rest}\n", at + 100)).collect();
+        let table = ProcessTable::of_stats(stats.as_bytes(), Some((100, 10)));
+        for (pid, name) in (100..).zip(names) {
+            assert_eq!(&*table.get(pid).unwrap().name, name);
+        }
+        assert_eq!(table.iter().count(), names.len());
+        assert_eq!(table.get(100).unwrap().memory, 30);
+        assert_eq!(table.get(100).unwrap().cpu, Duration::from_millis(110));
     }
 
     #[test]
@@ -356,9 +473,31 @@ mod tests {
         assert_eq!(&*found.name, "sleep");
         assert!(table.is_alive(found.id));
         assert!(table.trees(&[std::process::id().cast_signed()], |_| false).contains(&&found));
-        assert_eq!(block(marked(&private.host, &table)).unwrap(), [(found.id, agent)]);
+        let seen = block(Marked::read(&private.host)).unwrap();
+        assert_eq!(seen.marks, [(found.id, agent)]);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(read_process(pid).unwrap().map(|process| process.id).filter(|id| *id == found.id), None);
+    }
+
+    #[test]
+    fn a_process_of_another_machine_is_found_with_its_mark() {
+        let private = PrivateHost::far();
+        let agent = AgentId::generate();
+        let spawn = |dir: PathBuf| {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("60").env("MNG_AGENT_ID", agent.as_str()).env("MNG_HOST_DIR", dir).spawn().unwrap()
+        };
+        let mut children = [private.path("h"), private.path("elsewhere")].map(spawn);
+        let pids = children.each_ref().map(|child| child.id().cast_signed());
+        eventually("the children have their marks", || pids.iter().all(|pid| mark_of(*pid).is_some()));
+        let seen = block(Marked::read(&private.host)).unwrap();
+        let found = seen.table.get(pids[0]).unwrap();
+        assert_eq!(seen.marks, [(found.id, agent.clone())]);
+        assert!(&*found.name == "sleep" && seen.table.is_alive(found.id));
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }

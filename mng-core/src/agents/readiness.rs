@@ -54,6 +54,8 @@ pub async fn await_ready(
                 activity: true,
                 primary_window,
                 traits: &|_| traits.clone(),
+                resources: false,
+                watched: &|| traits.watched(),
             };
             let facts = probe_host(host, &request).await?;
             let Some(judgement) = facts.agents.first().map(judge) else { return Ok(None) };

@@ -141,6 +141,11 @@ impl PrivateHost {
         Self::make([], true)
     }
 
+    /// As [`PrivateHost::far`], with further variables for its children.
+    pub(crate) fn far_with_env<const N: usize>(extra: [(&str, &str); N]) -> Self {
+        Self::make(extra, true)
+    }
+
     fn make<const N: usize>(extra: [(&str, &str); N], is_far: bool) -> Self {
         // Short on purpose: a socket path holds about a hundred bytes.
         let root = tempfile::Builder::new().prefix("mng-t").tempdir_in("/tmp").unwrap();
@@ -281,3 +286,27 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// The same test on this machine's own host (`NAME::here`) and on one that is treated like another machine
+/// (`NAME::far`).
+macro_rules! here_and_far {
+    ($($(#[$meta:meta])* fn $name:ident($private:ident) $body:block)*) => {$(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            fn run($private: PrivateHost) $body
+
+            #[test]
+            fn here() {
+                run(PrivateHost::new());
+            }
+
+            #[test]
+            fn far() {
+                run(PrivateHost::far());
+            }
+        }
+    )*};
+}
+pub(crate) use here_and_far;

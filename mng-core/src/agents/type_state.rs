@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::facts::{LaunchFacts, Markers, Seen};
-use super::processes::{Process, read_process_in};
+use super::processes::{Process, ProcessTable, read_process_in};
 use super::types::AgentType;
 use crate::model::record::AgentRecord;
 use crate::model::state::WaitingReason;
@@ -29,7 +29,7 @@ pub struct TypeState {
 
 /// Where a look at one agent's files starts.
 pub struct TypeLook<'a> {
-    /// `A`.
+    /// `A`, or what stands for it: see [`super::mirror`].
     pub state_dir: &'a Path,
     pub record: &'a AgentRecord,
     /// The moment of the look.
@@ -39,18 +39,41 @@ pub struct TypeLook<'a> {
     pub markers: Markers,
     /// For files of a few kilobytes.
     pub reader: &'a mut SmallReader,
-    /// `/proc`, or a recording of it; `None` where the host has none.
-    pub proc_dir: Option<&'a Path>,
+    pub processes: ProcessView<'a>,
+}
+
+/// How a look sees single processes.
+#[derive(Clone, Copy, Debug)]
+pub enum ProcessView<'a> {
+    /// In `/proc`, or in a recording of it.
+    Files(&'a Path),
+    /// In what came from another machine.
+    Table(&'a ProcessTable),
+    /// Not at all; completes "cannot see …: ".
+    Hidden(&'a str),
 }
 
 impl TypeLook<'_> {
-    /// One process now; `Yes(None)` if it is gone. Where there is no `/proc`, nothing but that it exists can
-    /// be told without starting a program, so it is not seen.
+    /// Whether there is a process of that number, which may be another one by now; `None` if that cannot be told
+    /// without starting a program.
+    #[must_use]
+    pub fn has_process(&self, pid: i32) -> Option<bool> {
+        match self.processes {
+            ProcessView::Files(proc_dir) => Some(proc_dir.join(pid.to_string()).exists()),
+            ProcessView::Table(table) => Some(table.get(pid).is_some()),
+            ProcessView::Hidden(_) => None,
+        }
+    }
+
+    /// One process now; `Yes(None)` if it is gone.
     pub fn process(&mut self, pid: i32) -> Seen<Option<Process>> {
-        let Some(proc_dir) = self.proc_dir else { return Seen::No("there is no /proc here".into()) };
-        match read_process_in(proc_dir, self.reader, pid) {
-            Ok(process) => Seen::Yes(process),
-            Err(error) => Seen::No(error.to_string()),
+        match self.processes {
+            ProcessView::Files(proc_dir) => match read_process_in(proc_dir, self.reader, pid) {
+                Ok(process) => Seen::Yes(process),
+                Err(error) => Seen::No(error.to_string()),
+            },
+            ProcessView::Table(table) => Seen::Yes(table.get(pid).cloned()),
+            ProcessView::Hidden(why) => Seen::No(why.to_owned()),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::answer::{AnswerCommand, AnswerSite};
 use super::input::Input;
+use super::mirror::WatchedFile;
 use super::output::{HeadlessOutput, PlainOutput};
 use super::transcript::TranscriptSource;
 use super::type_state::StateProbe;
@@ -152,6 +153,12 @@ pub trait AgentType: Send + Sync + fmt::Debug {
     /// Reads the state of the live program from its own files.
     fn state_probe(&self) -> Option<Arc<dyn StateProbe>> {
         None
+    }
+
+    /// What [`AgentType::state_probe`], [`AgentType::is_ready`] and the evidence of [`AgentType::input`] look
+    /// at below `A`: of another machine nothing else is there for them. The markers of a turn always are.
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        Vec::new()
     }
 
     /// How messages get in and are confirmed; `None`: typed, and never confirmed.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::agents::facts::{AgentFacts, HostFacts, TypeTraits};
 use crate::agents::judge::{Judgement, judge};
+use crate::agents::mirror::WatchedFile;
 use crate::agents::probe::{ProbeRequest, probe_host};
 use crate::agents::types::AgentType;
 use crate::hosts::Host;
@@ -27,10 +28,19 @@ pub async fn look(ctx: &Ctx, host: &Host, agents: Option<&[AgentId]>, wants: Wan
         agents,
         usage: wants.usage,
         activity: wants.activity,
+        resources: wants.resources,
+        watched: &|| watched_files(ctx),
         primary_window: &ctx.settings.core.tmux.primary_window_name,
         traits: &traits,
     };
     probe_host(host, &request).await
+}
+
+/// What agents of any type look at: which types a host has is known only behind the round trip.
+fn watched_files(ctx: &Ctx) -> Vec<WatchedFile> {
+    let types =
+        ctx.registry.agent_types().filter_map(|def| ctx.agent_type(&AgentTypeName::stored(def.name)).ok());
+    types.flat_map(|agent_type| agent_type.watched_files()).collect()
 }
 
 /// What one agent is doing now, with what was seen of it.

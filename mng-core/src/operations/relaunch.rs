@@ -45,6 +45,8 @@ pub(super) async fn judgement(ctx: &Ctx, host: &Host, record: &AgentRecord) -> R
         activity: true,
         primary_window: &ctx.settings.core.tmux.primary_window_name,
         traits: &traits,
+        resources: false,
+        watched: &|| traits(record).watched(),
     };
     let facts = probe_host(host, &request).await?;
     Ok(facts.agents.first().map_or_else(|| unseen("its record is gone"), judge))

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use mng_core::Result;
 use mng_core::agents::answer::{AnswerCommand, AnswerSite};
 use mng_core::agents::input::Input;
+use mng_core::agents::mirror::WatchedFile;
 use mng_core::agents::output::HeadlessOutput;
 use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::type_state::StateProbe;
@@ -22,7 +23,7 @@ use crate::state::ClaudeProbe;
 use crate::stream::StreamOutput;
 use crate::transcript::ClaudeTranscript;
 use crate::usage::ClaudeUsage;
-use crate::{ask, check, command, conversations, provision, start};
+use crate::{ask, check, command, conversations, provision, start, state};
 
 /// Which of the types it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +122,10 @@ impl AgentType for ClaudeType {
 
     fn usage(&self) -> Option<Arc<dyn UsageSource>> {
         Some(Arc::new(ClaudeUsage))
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        state::WATCHED.to_vec()
     }
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mng_core::agents::facts::Seen;
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::processes::StartTime;
 use mng_core::agents::type_state::{StateProbe, TypeLook, TypeState};
 use mng_core::model::state::WaitingReason;
@@ -27,6 +28,15 @@ pub(crate) const REGISTRY_LINK: &str = "claude_registry";
 
 /// Its signal's name where no session has begun.
 const BEFORE_SESSION: &str = "session_started";
+
+/// What [`ClaudeProbe`] and readiness look at, for agents of other machines.
+pub(crate) const WATCHED: [WatchedFile; 5] = [
+    WatchedFile::new(REGISTRY_LINK, FilePart::Whole),
+    WatchedFile::new("claude_main_pid", FilePart::Whole),
+    WatchedFile::new("claude_transcript_path", FilePart::Path),
+    WatchedFile::new("session_started", FilePart::Time),
+    WatchedFile { newest: 4, ..WatchedFile::new("plugin/claude/anthropic/sessions/*.json", FilePart::Whole) },
+];
 
 /// Reads the session registry.
 #[derive(Debug)]
@@ -88,7 +98,7 @@ fn linked(look: &mut TypeLook<'_>) -> Option<Registered> {
     let link = look.state_dir.join(REGISTRY_LINK);
     let session: Registered = serde_json::from_slice(look.reader.read(&link).ok()?).ok()?;
     // The script may go on to something else when the program was killed, and its entry stays then.
-    let is_there = look.proc_dir?.join(session.pid.to_string()).exists();
+    let is_there = look.has_process(session.pid)?;
     (is_there && session.proc_start.is_some()).then_some(session)
 }
 
@@ -204,6 +214,7 @@ mod tests {
 
     use mng_core::agents::facts::{LaunchFacts, Markers};
     use mng_core::agents::launch::LaunchFile;
+    use mng_core::agents::type_state::ProcessView;
     use mng_core::storage::SmallReader;
     use serde_json::json;
 
@@ -231,7 +242,7 @@ mod tests {
             launch: Some(&launch),
             markers: Markers::default(),
             reader: &mut SmallReader::new(),
-            proc_dir: Some(&proc_dir),
+            processes: ProcessView::Files(&proc_dir),
         });
         state.map(|state| state.value)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mng_core::agents::input::Input;
+use mng_core::agents::mirror::WatchedFile;
 use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::type_state::StateProbe;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
@@ -149,6 +150,10 @@ impl AgentType for CodexType {
 
     fn usage(&self) -> Option<Arc<dyn UsageSource>> {
         Some(Arc::new(CodexUsage))
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        probe::WATCHED.to_vec()
     }
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {

@@ -5,14 +5,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::type_state::{StateProbe, TypeLook, TypeState};
 use mng_core::model::state::WaitingReason;
 use mng_core::model::time::Time;
 use mng_core::storage;
 
-use crate::home::AgentFiles;
+use crate::home::{AgentFiles, PROCESS_STARTED, ROOT_SESSION, SENT_PROMPT, TRANSCRIPT_PATH};
 use crate::rollout::{self, Rollout, is_thread_id};
 use crate::turn::{self, LastTurn, Position, TurnEvent};
+
+/// What [`CodexProbe`] and [`is_ready`] look at. The files of [`AgentFiles`], for agents of other machines.
+pub(crate) const WATCHED: [WatchedFile; 7] = [
+    WatchedFile::new(PROCESS_STARTED, FilePart::Time),
+    WatchedFile::new(SENT_PROMPT, FilePart::Time),
+    WatchedFile::new(ROOT_SESSION, FilePart::Whole),
+    WatchedFile::new(TRANSCRIPT_PATH, FilePart::Path),
+    WatchedFile::new("plugin/codex/home/history.jsonl", FilePart::Ends),
+    WatchedFile {
+        newest: 16,
+        ..WatchedFile::new("plugin/codex/home/thread-writer-locks/*.lock", FilePart::Time)
+    },
+    // Those in front and of sub-agents that work.
+    WatchedFile { newest: 4, ..WatchedFile::new(ROLLOUTS, FilePart::Ends) },
+];
+
+/// All rollouts, as a pattern.
+pub(crate) const ROLLOUTS: &str = "plugin/codex/home/sessions/*/*/*/rollout-*.jsonl";
 
 /// How long the program may take from its start to the record of the first turn.
 const FIRST_TURN: Duration = Duration::from_secs(20);
@@ -232,6 +251,7 @@ pub(crate) fn is_ready(state_dir: &Path) -> Option<bool> {
 mod tests {
     use std::fmt::Write as _;
 
+    use mng_core::agents::type_state::ProcessView;
     use mng_core::model::record::AgentRecord;
     use mng_core::storage::SmallReader;
     use serde_json::json;
@@ -312,7 +332,7 @@ mod tests {
                 launch: None,
                 markers: mng_core::agents::facts::Markers::default(),
                 reader: &mut SmallReader::new(),
-                proc_dir: None,
+                processes: ProcessView::Hidden("not here"),
             })
         }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use mng_core::agents::mirror::is_hole;
 use mng_core::model::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,8 @@ impl Scan<'_> {
         // A line that began before the window that was read: its rest, to be completed by the next one.
         let mut rest: Vec<u8> = Vec::new();
         let mut whole = None;
+        // When the oldest of the lines that were looked at was written.
+        let mut oldest = None;
         while end > self.floor {
             let start = end.saturating_sub(window).max(self.floor);
             let mut bytes = vec![0; usize::try_from(end - start).map_err(io::Error::other)?];
@@ -143,9 +146,13 @@ impl Scan<'_> {
                 None => &[],
             };
             for line in lines.rsplit(|byte| *byte == b'\n') {
+                if is_hole(line) {
+                    return Ok((self.floor, self.before_hole(oldest)));
+                }
                 if let Some(found) = self.judge(line) {
                     return Ok((whole.unwrap_or(self.floor), found));
                 }
+                oldest = timestamp(line).or(oldest);
             }
             let is_too_old = || {
                 let first = lines.split(|byte| *byte == b'\n').next()?;
@@ -162,6 +169,18 @@ impl Scan<'_> {
             window = (window * GROWTH).min(LARGEST_WINDOW);
         }
         Ok((whole.unwrap_or(self.floor), Found::Nothing))
+    }
+
+    /// What is known where a copy of another machine's file has its hole. Nearly nothing is written after the
+    /// end of a turn, so as much as a copy holds without an end is of a turn in progress.
+    fn before_hole(&self, oldest: Option<Time>) -> Found {
+        match oldest {
+            Some(at) if self.since.is_none_or(|since| at >= since) => {
+                Found::Turn(LastTurn { event: TurnEvent::Started, at })
+            }
+            Some(_) => Found::TooOld,
+            None => Found::Nothing,
+        }
     }
 
     fn judge(&self, line: &[u8]) -> Option<Found> {
@@ -249,6 +268,17 @@ mod tests {
     fn search(text: &str, since: Option<u32>) -> Option<(TurnEvent, Time)> {
         let case = file(text);
         last_turn(&case.path, since.map(at), None).unwrap().last.map(|last| (last.event, last.at))
+    }
+
+    /// A copy of another machine's rollout: the first line and the last kilobytes.
+    #[test]
+    fn as_much_as_a_copy_holds_without_an_end_is_of_a_turn() {
+        let text = [line(1, "session_meta", "x"), "\0".repeat(200_000), "half\"}\n".into()].concat();
+        let tail = [line(50, "response_item", "x"), long(51, 9000), line(52, "response_item", "y")].concat();
+        assert_eq!(search(&(text.clone() + &tail), Some(40)), Some((TurnEvent::Started, at(50))));
+        assert_eq!(search(&(text.clone() + &tail), Some(51)), None, "an earlier process wrote it");
+        let ended = text + &tail + &line(60, "event_msg", "task_complete");
+        assert_eq!(search(&ended, Some(40)), Some((TurnEvent::Complete, at(60))));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use mng_core::Result;
 use mng_core::agents::input::Input;
 use mng_core::agents::install::{Installer, Program};
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::type_state::StateProbe;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
@@ -122,6 +123,10 @@ impl AgentType for OpencodeType {
 
     fn transcript(&self) -> Option<Arc<dyn TranscriptSource>> {
         Some(Arc::new(Messages { is_kept: self.config.own.emit_common_transcript }))
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new("opencode_ready", FilePart::Time)]
     }
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {

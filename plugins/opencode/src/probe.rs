@@ -30,6 +30,7 @@ impl StateProbe for Probe {
 #[cfg(test)]
 mod tests {
     use mng_core::agents::facts::Markers;
+    use mng_core::agents::type_state::ProcessView;
     use mng_core::storage::SmallReader;
 
     use super::*;
@@ -52,7 +53,7 @@ mod tests {
                 launch: None,
                 markers,
                 reader: &mut reader,
-                proc_dir: None,
+                processes: ProcessView::Hidden("not here"),
             })
         };
         let now = Some(Time::now());

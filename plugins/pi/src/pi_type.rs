@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use mng_core::Result;
 use mng_core::agents::input::Input;
 use mng_core::agents::install::{Installer, Program};
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
 use mng_core::model::env_file::EnvVars;
@@ -108,6 +109,10 @@ impl AgentType for PiType {
 
     fn transcript(&self) -> Option<Arc<dyn TranscriptSource>> {
         Some(Arc::new(Sessions { is_kept: self.config.own.emit_common_transcript }))
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new("pi_session_started", FilePart::Time)]
     }
 
     fn is_ready(&self, state_dir: &Path) -> Option<bool> {

@@ -268,6 +268,8 @@ async fn look(host: &Host, request: &MessageRequest<'_>) -> Result<AgentFacts> {
         activity: true,
         primary_window: request.primary_window,
         traits: &|_| request.traits.clone(),
+        resources: false,
+        watched: &|| request.traits.watched(),
     };
     let mut seen = probe_host(host, &probe).await?;
     if let Some((_, error)) = seen.damaged.pop() {

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use super::{groups, leftover};
 use crate::agents::cgroup::{Group, Groups};
 use crate::agents::judge::is_shell;
-use crate::agents::processes::{Process, ProcessId, ProcessTable, has_proc, mark_of, marked, read_process};
+use crate::agents::processes::{Marked, Process, ProcessId, ProcessTable, has_proc, read_process};
 use crate::agents::tmux::Tmux;
 use crate::hosts::Host;
 use crate::model::error::Result;
 use crate::model::failure::{Failure, FailureCategory};
 use crate::model::ids::AgentId;
-use crate::transports::ExecRequest;
+use crate::transports::{ExecRequest, SHORT};
+
+const SIGNAL: &str = include_str!("signal.sh");
 
 /// How often the dying are looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -103,8 +105,7 @@ impl<'h> Hunt<'h> {
                 return Ok(());
             }
             let new: Vec<ProcessId> = waiting.iter().copied().filter(|id| asked.insert(*id)).collect();
-            self.signal(&new, Signal::Term).await;
-            self.wait_for(waiting, deadline).await?;
+            self.signal(&new, Signal::Term, waiting, deadline).await?;
         }
     }
 
@@ -128,8 +129,8 @@ impl<'h> Hunt<'h> {
                     let _ = group.kill();
                 }
             }
-            self.signal(&ids, Signal::Kill).await;
-            self.wait_for(ids, Instant::now() + Duration::from_millis(200)).await?;
+            let all = ids.clone();
+            self.signal(&ids, Signal::Kill, all, Instant::now() + Duration::from_millis(200)).await?;
         }
     }
 
@@ -140,7 +141,7 @@ impl<'h> Hunt<'h> {
     /// Every process that is to end and still runs. What was found once stays known: when its parent has
     /// gone, nothing else may lead to it.
     async fn find(&mut self) -> Result<Vec<Process>> {
-        let table = ProcessTable::read(self.host).await?;
+        let Marked { table, marks } = Marked::read(self.host).await?;
         for pid in std::mem::take(&mut self.panes) {
             if let Some(process) = table.get(pid) {
                 self.roots.push(process.id);
@@ -152,10 +153,12 @@ impl<'h> Hunt<'h> {
         let mut roots: Vec<i32> =
             self.roots.iter().filter(|id| table.is_alive(**id)).map(|id| id.pid).collect();
         roots.extend(self.groups().flat_map(|group| group.pids()));
-        let marked = marked(self.host, &table).await?;
-        roots.extend(marked.iter().filter(|(_, agent)| self.agents.contains(agent)).map(|(id, _)| id.pid));
+        let (ours, others): (Vec<_>, Vec<_>) =
+            marks.into_iter().partition(|(_, agent)| self.agents.contains(agent));
+        roots.extend(ours.iter().map(|(id, _)| id.pid));
+        let others: HashSet<i32> = others.iter().map(|(id, _)| id.pid).collect();
         let found: Vec<Process> = table
-            .trees(&roots, |process| self.is_spared(process))
+            .trees(&roots, |process| self.is_spared(process, &others))
             .into_iter()
             .filter(|process| !process.is_zombie)
             .cloned()
@@ -165,32 +168,51 @@ impl<'h> Hunt<'h> {
         Ok(found)
     }
 
-    fn is_spared(&self, process: &Process) -> bool {
-        if !self.host.is_local() {
-            return process.is_tmux_server();
-        }
-        process.id.pid == std::process::id().cast_signed()
-            || process.id.pid == 1
-            || process.is_tmux_server()
-            || mark_of(process.id.pid)
-                .is_some_and(|mark| !self.agents.contains(&mark.agent) && mark.is_of(self.host.layout.root()))
+    /// `others`: what carries another agent's mark.
+    fn is_spared(&self, process: &Process, others: &HashSet<i32>) -> bool {
+        let is_ours = self.host.is_local() && process.id.pid == std::process::id().cast_signed();
+        is_ours || process.id.pid == 1 || process.is_tmux_server() || others.contains(&process.id.pid)
     }
 
-    async fn signal(&self, ids: &[ProcessId], signal: Signal) {
+    /// Signals processes, then waits for others as [`Hunt::wait_for`] does.
+    async fn signal(
+        &self,
+        ids: &[ProcessId],
+        signal: Signal,
+        waiting: Vec<ProcessId>,
+        deadline: Instant,
+    ) -> Result<()> {
         if !self.host.is_local() {
             let name = if signal == Signal::Kill { "KILL" } else { "TERM" };
-            let mut argv = vec!["kill".to_owned(), "-s".to_owned(), name.to_owned()];
-            argv.extend(ids.iter().map(|id| id.pid.to_string()));
-            let _ = self.host.transport.exec(ExecRequest::new(argv)).await;
-            return;
+            return self.far_signal(name, ids, &waiting, deadline).await;
         }
         for id in ids {
             send(*id, signal);
         }
+        self.wait_for(waiting, deadline).await
+    }
+
+    /// One round trip for both.
+    async fn far_signal(
+        &self,
+        signal: &str,
+        ids: &[ProcessId],
+        waiting: &[ProcessId],
+        deadline: Instant,
+    ) -> Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let words = |ids: &[ProcessId]| ids.iter().map(ProcessId::word).collect::<Vec<_>>().join(" ");
+        let tenths = left.as_millis().div_ceil(100).to_string();
+        let args = [signal.to_owned(), tenths, words(ids), words(waiting)];
+        let request = ExecRequest::sh(SIGNAL, args).timeout(Some(left.saturating_add(SHORT)));
+        self.host.transport.exec(request).await?.check("signal processes").map(|_| ())
     }
 
     /// Waits until all have ended, at most until `deadline`.
     async fn wait_for(&self, mut ids: Vec<ProcessId>, deadline: Instant) -> Result<()> {
+        if !self.host.is_local() {
+            return self.far_signal("-", &[], &ids, deadline).await;
+        }
         loop {
             if has_proc(self.host) {
                 ids.retain(|id| {

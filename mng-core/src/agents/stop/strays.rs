@@ -1,11 +1,12 @@
 //! Processes of agents that are no more.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::groups;
 use super::hunt::Hunt;
-use crate::agents::processes::{ProcessId, ProcessTable, marked};
+use crate::agents::processes::{Marked, ProcessId};
 use crate::agents::tmux::Tmux;
 use crate::hosts::{Host, HostLock};
 use crate::model::error::{Error, Result};
@@ -39,10 +40,16 @@ pub async fn strays(host: &Host) -> Result<Vec<Stray>> {
     if host.transport.stat(&agents).await?.is_none() {
         return Ok(Vec::new());
     }
-    let table = ProcessTable::read(host).await?;
+    let Marked { table, marks } = Marked::read(host).await?;
     let mut found = Vec::new();
-    for (process, agent) in marked(host, &table).await? {
-        if !is_gone(host, &agent).await? {
+    let mut known: BTreeMap<AgentId, bool> = BTreeMap::new();
+    for (process, agent) in marks {
+        let is_gone = match known.get(&agent) {
+            Some(is_gone) => *is_gone,
+            None => is_gone(host, &agent).await?,
+        };
+        known.insert(agent.clone(), is_gone);
+        if !is_gone {
             continue;
         }
         let name = table.get(process.pid).map(|known| known.name.to_string()).unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Chain, Tmux};
+use super::{Answer, Chain, Tmux, TmuxError, is_no_server};
+use crate::hosts::Host;
 use crate::model::error::Result;
 use crate::model::ids::{AgentId, random_hex};
 use crate::model::order;
@@ -81,6 +82,28 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// How tmux prints a pane; a mark and a tab go before it.
+    pub(in crate::agents) const FORMAT: &'static str = FORMAT;
+
+    /// Reads what `list-panes` has printed into one stream, rows behind `mark`.
+    ///
+    /// # Errors
+    /// It failed: never read that as "no sessions".
+    pub(in crate::agents) fn of_run(host: &Host, printed: &[u8], code: i32, mark: &str) -> Result<Self> {
+        let text = String::from_utf8_lossy(printed);
+        if code == 0 {
+            return Ok(Self::read(&text, mark));
+        }
+        let complaint = text.lines().find(|line| !line.starts_with(mark) && !line.trim().is_empty());
+        match complaint {
+            Some(message) if is_no_server(message) => Ok(Self::default()),
+            message => {
+                let message = message.map_or_else(|| format!("exit code {code}"), str::to_owned);
+                Err(TmuxError::Failed { host: host.info.name.to_string(), message }.into())
+            }
+        }
+    }
+
     /// The agent's session: by the id in the session's options, then by name, because a rename moves the
     /// session before the record.
     #[must_use]

@@ -126,13 +126,20 @@ async fn see(
         return Ok(SeenHost { info, record, resources: None, live: None });
     }
     let host = ctx.open_host(&info).await?;
+    if !host.is_local() {
+        // All of it comes in the one round trip of the look.
+        let mut facts = look(ctx, &host, None, request.wants).await?;
+        let record =
+            facts.record.take().unwrap_or_else(|| Ok(HostRecord::new(info.id.clone(), info.name.as_str())));
+        let resources = facts.resources.take().map(Ok);
+        return Ok(SeenHost { info, record, resources, live: Some((host, facts)) });
+    }
     let resources = async {
         match request.wants.resources {
             true => Some(provider.resources(&info).await),
             false => None,
         }
     };
-    // Together: on a far host they then take the time of one question.
     let (facts, record, resources) =
         tokio::join!(look(ctx, &host, None, request.wants), host.read_record(), resources);
     Ok(SeenHost { info, record, resources, live: Some((host, facts?)) })
@@ -282,7 +289,7 @@ impl HostView {
     fn take_facts(&mut self, facts: &HostFacts) {
         self.boot_time = facts.boot_time;
         self.uptime_seconds = facts.uptime.map(|uptime| uptime.as_secs_f64());
-        self.is_locked = Some(facts.is_locked);
+        self.is_locked = facts.is_locked;
         self.locked_time = facts.locked_time;
         self.ssh_activity_time = facts.ssh_activity;
     }
