@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Relays 127.0.0.1:PORT to one address. A byte in either direction arrives `delay` after it was sent, so a
+/// Relays a port of this machine to one address. A byte in either direction arrives `delay` after it was sent, so a
 /// round trip takes twice that; the rate is not limited.
 ///
 /// Stands in for a slow line: the kernels that tests run on have no `netem`. Connections are closed when the
@@ -41,7 +41,17 @@ impl Relay {
     /// When no port is to be had.
     #[must_use]
     pub fn start(target: SocketAddr, delay: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        Self::start_at(Ipv4Addr::LOCALHOST, target, delay)
+    }
+
+    /// A relay at another address of this machine: at [`SshHost::gateway`](crate::SshHost::gateway) that host
+    /// can use it.
+    ///
+    /// # Panics
+    /// When no port is to be had.
+    #[must_use]
+    pub fn start_at(own: Ipv4Addr, target: SocketAddr, delay: Duration) -> Self {
+        let listener = TcpListener::bind((own, 0)).expect("a port is free");
         let address = listener.local_addr().expect("it listens");
         let shared = Arc::new(Shared {
             target,

@@ -167,6 +167,12 @@ impl SshHost {
         self.number.address()
     }
 
+    /// This machine, as the host sees it.
+    #[must_use]
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.number.gateway()
+    }
+
     /// Port 22 of the address.
     #[must_use]
     pub fn socket(&self) -> SocketAddr {
@@ -495,6 +501,10 @@ impl Number {
         u32::from(Ipv4Addr::new(10, 213, 0, 0)) + u32::from(self.number) * 4
     }
 
+    fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::from(self.subnet() + 1)
+    }
+
     fn address(&self) -> Ipv4Addr {
         Ipv4Addr::from(self.subnet() + 2)
     }
@@ -503,7 +513,7 @@ impl Number {
         let name = self.namespace();
         ip(&["netns", "add", &name]);
         ip(&["link", "add", &name, "type", "veth", "peer", "name", "eth0", "netns", &name]);
-        ip(&["address", "add", &format!("{}/30", Ipv4Addr::from(self.subnet() + 1)), "dev", &name]);
+        ip(&["address", "add", &format!("{}/30", self.gateway()), "dev", &name]);
         ip(&["link", "set", &name, "up"]);
         ip(&["-n", &name, "address", "add", &format!("{}/30", self.address()), "dev", "eth0"]);
         ip(&["-n", &name, "link", "set", "eth0", "up"]);

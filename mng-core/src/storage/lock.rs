@@ -21,6 +21,14 @@ pub struct LockError {
     waited: Duration,
 }
 
+impl LockError {
+    /// For locks that are held by other means than a [`FileLock`].
+    #[must_use]
+    pub fn new(path: &Path, waited: Duration) -> Self {
+        Self { path: path.to_path_buf(), waited }
+    }
+}
+
 impl Explain for LockError {
     fn class(&self) -> ErrorClass {
         ErrorClass::LockNotHeld
