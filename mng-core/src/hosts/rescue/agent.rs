@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::far;
 use super::manifest::{AgentItem, KeptAgent, Manifest};
 use super::walk::{Walk, blocking, walk};
 use crate::hosts::Host;
@@ -45,16 +46,28 @@ pub(super) async fn keep(
     let state_dir = host.layout.agent(&record.id);
     let wanted = wanted(host, &state_dir, more).await?;
     let (from, to) = (state_dir, dir(host, manifest));
-    let items = blocking("keep the agent's files", move || {
-        Ok(wanted
-            .into_iter()
-            .map(|path| {
-                let error = copy(&from.join(&path), &to.join(&path)).err().map(|error| error.to_string());
-                AgentItem { rel_path: path.into(), error }
-            })
-            .collect())
-    })
-    .await?;
+    let items = if host.is_local() {
+        blocking("keep the agent's files", move || {
+            Ok(wanted
+                .into_iter()
+                .map(|path| {
+                    let error = copy(&from.join(&path), &to.join(&path)).err().map(|error| error.to_string());
+                    AgentItem { rel_path: path.into(), error }
+                })
+                .collect())
+        })
+        .await?
+    } else {
+        let mut items = Vec::new();
+        for path in wanted {
+            let copied = far::copy(host, &from.join(&path), &to.join(&path)).await;
+            items.push(AgentItem {
+                rel_path: path.into(),
+                error: copied.err().map(|error| error.to_string()),
+            });
+        }
+        items
+    };
     Ok(KeptAgent { record: record.clone(), env_names: env_names(host, record).await?, items })
 }
 
@@ -141,6 +154,9 @@ fn copy_one(from: &Path, to: &Path, meta: &fs::Metadata) -> io::Result<()> {
 /// A file cannot be written.
 pub(super) async fn bring_back(host: &Host, manifest: &Manifest, state_dir: &Path) -> Result<()> {
     let (from, to) = (dir(host, manifest), state_dir.to_path_buf());
+    if !host.is_local() {
+        return far::copy(host, &from, &to).await;
+    }
     blocking("restore the agent's files", move || if from.exists() { copy(&from, &to) } else { Ok(()) }).await
 }
 

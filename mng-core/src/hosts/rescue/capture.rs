@@ -1,11 +1,12 @@
 //! Keeps the state of a worktree as a commit in its repository.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::RescueError;
+use super::far::{self, What};
 use super::ignored::{self, Choice};
 use super::manifest::{KeptGit, Manifest, Sparse};
 use super::nested::{self, Found};
@@ -28,7 +29,11 @@ pub(super) struct View {
     choice: Choice,
     /// The branch made for the agent, and its tip.
     created: Option<(String, String)>,
+    /// What is on another host's disk at the paths that matter; `None` on this machine.
+    seen: Seen,
 }
+
+type Seen = Option<BTreeMap<PathBuf, What>>;
 
 /// What was kept.
 pub(super) struct Captured {
@@ -54,16 +59,20 @@ impl View {
             status.entries.iter().filter(|e| e.is_nested_repository()).map(|e| e.path.clone()).collect();
         let found = nested::search(host, &repo, &untracked, &index.submodules).await?;
         let nested: Vec<PathBuf> = found.nested.iter().map(|n| n.path.as_path().to_path_buf()).collect();
-        let choice = ignored::choose(&repo.top_level, status.ignored.clone(), nested).await?;
+        let choice = ignored::choose(host, &repo.top_level, status.ignored.clone(), nested).await?;
         let created = match created_branch {
             Some(branch) => git::branch_tip(&git, branch).await?.map(|tip| (branch.to_owned(), tip)),
             None => None,
         };
-        let is_there = |path: &PathBuf| repo.top_level.join(path).symlink_metadata().is_ok();
+        let seen = see(host, &repo.top_level, &status, &index).await?;
+        let is_there = |path: &PathBuf| match &seen {
+            Some(seen) => seen.get(path).is_some_and(|what| *what != What::Missing),
+            None => repo.top_level.join(path).symlink_metadata().is_ok(),
+        };
         let (mut hidden, hidden_gone): (Vec<PathBuf>, Vec<PathBuf>) =
             index.assumed_unchanged.into_iter().partition(is_there);
         hidden.extend(index.skipped.into_iter().filter(is_there));
-        Ok(Self { hidden, hidden_gone, status, found, choice, created, repo })
+        Ok(Self { hidden, hidden_gone, status, found, choice, created, repo, seen })
     }
 
     /// Whether removing the worktree would lose nothing, provided that its branch stays.
@@ -107,12 +116,12 @@ impl View {
         let nested = || self.found.nested.iter().map(|n| n.path.as_path().to_path_buf());
         let dir = manifest.dir(host);
         let kept = self.choice.kept.clone();
-        ignored::pack(&top, kept, nested().collect(), &dir.join("ignored.tar")).await?;
+        ignored::pack(host, &top, kept, nested().collect(), &dir.join("ignored.tar")).await?;
         fault::point("destroy.ignored_kept");
         let changed: BTreeSet<PathBuf> =
             self.status.entries.iter().map(|entry| entry.path.clone()).chain(self.hidden.clone()).collect();
         let skipped: BTreeSet<PathBuf> = self.status.ignored.iter().cloned().chain(nested()).collect();
-        let modes = modes::record(&top, changed, skipped).await?;
+        let modes = modes::record(host, &top, changed, skipped).await?;
         modes::save(host, &dir.join("modes"), &modes).await?;
         fault::point("destroy.modes_kept");
         let git = self.commit(host, manifest).await?;
@@ -217,7 +226,7 @@ impl View {
             if !matches!(entry.kind, EntryKind::Untracked) {
                 record(&mut removed, 0, zeros, &entry.path);
             }
-            if is_content(&self.repo.top_level, entry) {
+            if is_content(&self.repo.top_level, &self.seen, entry) {
                 push(&mut present, &entry.path);
             }
         }
@@ -280,6 +289,18 @@ impl View {
     }
 }
 
+/// Looks at everything that git's answers leave open, with one command.
+async fn see(host: &Host, top: &Path, status: &Status, index: &Index) -> Result<Seen> {
+    if host.is_local() {
+        return Ok(None);
+    }
+    let entries = status.entries.iter().map(|entry| entry.path.as_path());
+    let hidden = index.assumed_unchanged.iter().chain(&index.skipped).map(PathBuf::as_path);
+    let paths: Vec<&Path> = entries.chain(hidden).collect();
+    let what = far::look(host, top, &paths).await?;
+    Ok(Some(paths.into_iter().map(Path::to_path_buf).zip(what).collect()))
+}
+
 /// Refers to a rescue commit, so that no git gc takes it. Never over an existing reference.
 ///
 /// # Errors
@@ -302,9 +323,16 @@ fn push(out: &mut Vec<u8>, path: &Path) {
 }
 
 /// Whether git can keep what is at the path: a file, a symlink, or the commit of a submodule.
-fn is_content(top: &Path, entry: &Entry) -> bool {
+fn is_content(top: &Path, seen: &Seen, entry: &Entry) -> bool {
     if entry.is_nested_repository() {
         return false;
+    }
+    if let Some(seen) = seen {
+        return match seen.get(&entry.path) {
+            Some(What::Content) => true,
+            Some(What::Repository) => entry.is_submodule(),
+            _ => false,
+        };
     }
     match fs::symlink_metadata(top.join(&entry.path)) {
         Ok(meta) if meta.is_dir() => {

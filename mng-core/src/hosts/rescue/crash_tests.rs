@@ -32,6 +32,11 @@ fn busy_agent(world: &World, name: &str) -> AgentRecord {
     record
 }
 
+/// Scripts for another host take their time; odd, so that both kinds of round come.
+fn stride(world: &World) -> usize {
+    if world.host.is_local() { 1 } else { 3 }
+}
+
 fn cut(steps: usize) -> Spy {
     Spy { until: Some(steps), ..Spy::default() }
 }
@@ -64,11 +69,19 @@ fn clear(world: &World, record: &AgentRecord) {
 
 #[test]
 fn a_destroy_that_is_cut_off_anywhere_loses_nothing() {
-    let world = World::new();
+    cut_destroy(&World::new());
+}
+
+#[test]
+fn on_another_host_a_destroy_that_is_cut_off_anywhere_loses_nothing() {
+    cut_destroy(&World::far());
+}
+
+fn cut_destroy(world: &World) {
     let mut is_done = false;
-    for steps in 0.. {
+    for steps in (0..).step_by(stride(world)) {
         let name = format!("a{steps}");
-        let record = busy_agent(&world, &name);
+        let record = busy_agent(world, &name);
         let dir = record.work_dir.clone();
         let before = (tree(&dir), git_state(&dir));
         let request = RetireRequest { remove_branch: true, ..destroys(&record) };
@@ -97,22 +110,30 @@ fn a_destroy_that_is_cut_off_anywhere_loses_nothing() {
         assert_eq!(restored.agent.unwrap(), record);
         let state = world.host.layout.agent(&record.id);
         assert_eq!(fs::read_to_string(state.join("events/log")).unwrap(), "said", "after {steps}");
-        is_tidy(&world);
+        is_tidy(world);
         if is_done {
             assert!(steps > 20, "the cut works");
             return;
         }
-        clear(&world, &record);
+        clear(world, &record);
     }
 }
 
 #[test]
 fn a_restore_that_is_cut_off_anywhere_can_be_done_again() {
-    let world = World::new();
+    cut_restore(&World::new());
+}
+
+#[test]
+fn on_another_host_a_restore_that_is_cut_off_anywhere_can_be_done_again() {
+    cut_restore(&World::far());
+}
+
+fn cut_restore(world: &World) {
     let mut is_done = false;
-    for steps in 0.. {
+    for steps in (0..).step_by(stride(world)) {
         let name = format!("a{steps}");
-        let record = busy_agent(&world, &name);
+        let record = busy_agent(world, &name);
         let dir = record.work_dir.clone();
         let before = (tree(&dir), git_state(&dir));
         world.destroy(&record, true);
@@ -135,12 +156,12 @@ fn a_restore_that_is_cut_off_anywhere_can_be_done_again() {
             "after {steps}"
         );
         assert!(world.registered().contains(&dir));
-        is_tidy(&world);
+        is_tidy(world);
         if is_done {
             assert!(steps > 20, "the cut works");
             return;
         }
-        clear(&world, &record);
+        clear(world, &record);
     }
 }
 

@@ -11,8 +11,6 @@ use crate::model::error::{ErrorClass, Explain};
 pub enum RescueError {
     #[error("cannot keep what is in `{}`, so it stays: {why}", path.display())]
     CannotKeep { path: PathBuf, why: String },
-    #[error("this needs the files of host `{host}` on this machine, which is not possible yet")]
-    NotLocal { host: String },
     #[error("the undo entry `{id}` has no {what} to bring back")]
     NothingOfThat { id: UndoId, what: &'static str },
     #[error("the repository `{}`, which holds the commits of undo entry `{id}`, is gone", path.display())]
@@ -35,7 +33,6 @@ impl Explain for RescueError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::CannotKeep { .. } => "put it right, then run the command again".into(),
-            Self::NotLocal { .. } => return None,
             Self::NothingOfThat { .. } | Self::FilesGone { .. } => "mng undo --list".into(),
             Self::RepositoryGone { path, .. } => format!("move the repository back to `{}`", path.display()),
             Self::CommitGone { .. } => "another clone of the repository may have it".into(),

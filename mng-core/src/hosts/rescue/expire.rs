@@ -62,13 +62,13 @@ async fn sweep_unnamed(host: &Host) -> Result<()> {
         let Ok(id) = name.parse::<UndoId>() else { continue };
         let dir = undo.join(id.as_str());
         if host.transport.list_dir(&dir).await?.is_empty() {
-            remove_tree(&dir).await?;
+            remove_tree(host, &dir).await?;
         }
     }
     let tmp = host.layout.tmp();
     for name in host.transport.list_dir(&tmp).await? {
-        if ["removed-", "scratch-", "merged-", "transit-"].iter().any(|prefix| name.starts_with(prefix)) {
-            remove_tree(&tmp.join(name)).await?;
+        if ["removed-", "scratch-", "merged-"].iter().any(|prefix| name.starts_with(prefix)) {
+            remove_tree(host, &tmp.join(name)).await?;
         }
     }
     Ok(())
@@ -123,13 +123,13 @@ pub(super) async fn drop_entry(host: &Host, lock: &HostLock, entry: &mut Manifes
     }
     let dir = entry.dir(host);
     if let Some(kept) = entry.work_dir.as_ref().filter(|kept| kept.shelf != dir) {
-        remove_tree(&kept.shelf).await?;
+        remove_tree(host, &kept.shelf).await?;
     }
     for name in transport.list_dir(&dir).await? {
         if name != manifest::FILE {
-            remove_tree(&dir.join(name)).await?;
+            remove_tree(host, &dir.join(name)).await?;
         }
     }
     fault::point("expire.content_deleted");
-    remove_tree(&dir).await
+    remove_tree(host, &dir).await
 }

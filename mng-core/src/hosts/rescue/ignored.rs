@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::EntryPath;
+use super::keep::cannot_keep;
 use super::walk::{Walk, blocking, walk};
+use super::{EntryPath, far};
+use crate::hosts::Host;
 use crate::model::error::Result;
 
 /// Bytes that are kept of all ignored files together.
@@ -36,29 +38,47 @@ pub(super) struct Choice {
 ///
 /// # Errors
 /// A directory cannot be read.
-pub(super) async fn choose(root: &Path, ignored: Vec<PathBuf>, nested: Vec<PathBuf>) -> Result<Choice> {
+pub(super) async fn choose(
+    host: &Host,
+    root: &Path,
+    mut ignored: Vec<PathBuf>,
+    nested: Vec<PathBuf>,
+) -> Result<Choice> {
+    ignored.retain(|path| !nested.iter().any(|inner| inner == trimmed(path)));
+    if !host.is_local() {
+        // A tar of there cannot leave a repository out that moves by itself.
+        if let Some(path) = ignored.iter().find(|path| nested.iter().any(|n| n.starts_with(trimmed(path)))) {
+            let why = format!("the ignored `{}` has a repository in it", path.display());
+            return Err(cannot_keep(root, why));
+        }
+        let paths: Vec<&Path> = ignored.iter().map(|path| trimmed(path)).collect();
+        let sizes = far::sizes(host, root, &paths).await?;
+        return Ok(smallest_first(sizes.into_iter().zip(ignored).collect()));
+    }
     let root = root.to_path_buf();
     blocking("read ignored files", move || {
         let mut sized = Vec::new();
         for path in ignored {
-            if !nested.iter().any(|inner| inner == trimmed(&path)) {
-                sized.push((size_of(&root, &path, &nested)?, path));
-            }
+            sized.push((size_of(&root, &path, &nested)?, path));
         }
-        sized.sort();
-        let mut choice = Choice::default();
-        let mut total: u64 = 0;
-        for (bytes, path) in sized {
-            if total.saturating_add(bytes) <= IGNORED_LIMIT {
-                total += bytes;
-                choice.kept.push(path);
-            } else {
-                choice.lost.push(LostItem { path: path.into(), bytes });
-            }
-        }
-        Ok(choice)
+        Ok(smallest_first(sized))
     })
     .await
+}
+
+fn smallest_first(mut sized: Vec<(u64, PathBuf)>) -> Choice {
+    sized.sort();
+    let mut choice = Choice::default();
+    let mut total: u64 = 0;
+    for (bytes, path) in sized {
+        if total.saturating_add(bytes) <= IGNORED_LIMIT {
+            total += bytes;
+            choice.kept.push(path);
+        } else {
+            choice.lost.push(LostItem { path: path.into(), bytes });
+        }
+    }
+    choice
 }
 
 /// git marks directories with a `/` at the end, which `Path` ignores in comparisons only.
@@ -98,9 +118,19 @@ fn size_of(root: &Path, path: &Path, nested: &[PathBuf]) -> io::Result<u64> {
 ///
 /// # Errors
 /// A file cannot be read, or the disk is full.
-pub(super) async fn pack(root: &Path, kept: Vec<PathBuf>, nested: Vec<PathBuf>, tar: &Path) -> Result<()> {
+pub(super) async fn pack(
+    host: &Host,
+    root: &Path,
+    kept: Vec<PathBuf>,
+    nested: Vec<PathBuf>,
+    tar: &Path,
+) -> Result<()> {
     if kept.is_empty() {
         return Ok(());
+    }
+    if !host.is_local() {
+        let kept: Vec<PathBuf> = kept.iter().map(|path| trimmed(path).to_path_buf()).collect();
+        return far::pack(host, root, &kept, tar).await;
     }
     let (root, tar) = (root.to_path_buf(), tar.to_path_buf());
     blocking("keep ignored files", move || {
@@ -177,7 +207,10 @@ fn append_link<W: io::Write>(
 ///
 /// # Errors
 /// The tar is damaged, or the disk is full.
-pub(super) async fn unpack(tar: &Path, root: &Path) -> Result<()> {
+pub(super) async fn unpack(host: &Host, tar: &Path, root: &Path) -> Result<()> {
+    if !host.is_local() {
+        return far::unpack(host, tar, root).await;
+    }
     if !tar.exists() {
         return Ok(());
     }
@@ -223,6 +256,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::super::git::testing::{block, write};
+    use super::super::super::work_dir::testing::World;
     use super::*;
 
     #[test]
@@ -234,7 +268,7 @@ mod tests {
         let huge = File::create(root.join("cache/b")).unwrap();
         huge.set_len(IGNORED_LIMIT + 1).unwrap();
         let ignored = vec![".env".into(), "cache/".into()];
-        let choice = block(choose(root, ignored, Vec::new())).unwrap();
+        let choice = block(choose(&World::empty().host, root, ignored, Vec::new())).unwrap();
         assert_eq!(choice.kept, [PathBuf::from(".env")]);
         assert_eq!(choice.lost.len(), 1);
         assert_eq!(choice.lost[0].path.to_string(), "cache/");
@@ -244,6 +278,7 @@ mod tests {
     #[test]
     fn a_tar_keeps_modes_links_and_read_only_directories() {
         let dir = tempfile::tempdir().unwrap();
+        let host = World::empty().host;
         let (root, out) = (dir.path().join("in"), dir.path().join("out"));
         write(&root.join("d/secret"), "s");
         write(&root.join(format!("d/{}", "long".repeat(50))), "l");
@@ -254,10 +289,10 @@ mod tests {
         fs::set_permissions(root.join("d/secret"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::set_permissions(root.join("d"), fs::Permissions::from_mode(0o555)).unwrap();
         let tar = dir.path().join("t.tar");
-        block(pack(&root, vec!["d/".into()], Vec::new(), &tar)).unwrap();
+        block(pack(&host, &root, vec!["d/".into()], Vec::new(), &tar)).unwrap();
         assert_eq!(fs::metadata(&tar).unwrap().permissions().mode() & 0o777, 0o600);
         fs::create_dir(&out).unwrap();
-        block(unpack(&tar, &out)).unwrap();
+        block(unpack(&host, &tar, &out)).unwrap();
         assert_eq!(fs::metadata(out.join("d")).unwrap().permissions().mode() & 0o777, 0o555);
         assert_eq!(fs::metadata(out.join("d/secret")).unwrap().permissions().mode() & 0o777, 0o600);
         for (number, target) in links.iter().enumerate() {

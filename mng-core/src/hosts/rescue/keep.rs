@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::capture::{View, refer};
 use super::error::RescueError;
 use super::manifest::{self, KeptGit, KeptWorkDir, Manifest, Reason, State, WorkDirKind};
-use super::{agent, expire, nested};
+use super::{agent, expire, far, nested};
 use crate::hosts::git::{self, Git, RepoInfo, identity};
 use crate::hosts::{Host, HostLock};
 use crate::model::error::Result;
@@ -42,9 +42,6 @@ pub(crate) async fn keep(
     lock: &HostLock,
     request: &KeepRequest<'_>,
 ) -> Result<Option<Manifest>> {
-    if !host.is_local() {
-        return Err(RescueError::NotLocal { host: host.info.name.to_string() }.into());
-    }
     let earlier = earlier(host, request).await?;
     let is_there = host.transport.stat(request.work_dir).await?.is_some();
     let sight = if request.takes_work_dir || !is_there { look(host, request).await? } else { Sight::Stays };
@@ -107,7 +104,10 @@ async fn look(host: &Host, request: &KeepRequest<'_>) -> Result<Sight> {
     }
     let view = async {
         let repo = git::inspect(transport, path).await?;
-        let repo = repo.filter(|repo| is_outlived(repo, path));
+        let repo = match repo {
+            Some(repo) if is_outlived(host, &repo, path).await? => Some(repo),
+            _ => None,
+        };
         let repo = repo.ok_or_else(|| cannot_keep(path, "its `.git` file leads to no other repository"))?;
         View::of(host, repo, request.created_branch).await
     };
@@ -118,13 +118,20 @@ async fn look(host: &Host, request: &KeepRequest<'_>) -> Result<Sight> {
 }
 
 /// Whether the repository stays when the work dir goes.
-fn is_outlived(repo: &RepoInfo, path: &Path) -> bool {
-    let path = physical(path);
-    repo.is_linked_worktree && repo.top_level == path && !repo.common_dir.starts_with(path)
+async fn is_outlived(host: &Host, repo: &RepoInfo, path: &Path) -> Result<bool> {
+    let path = physical(host, path).await?;
+    Ok(repo.is_linked_worktree && repo.top_level == path && !repo.common_dir.starts_with(path))
 }
 
 /// A path as git knows it: without symlinks, also when the last component is not there.
-pub(super) fn physical(path: &Path) -> PathBuf {
+///
+/// # Errors
+/// Another host does not answer.
+pub(super) async fn physical(host: &Host, path: &Path) -> Result<PathBuf> {
+    if host.is_local() { Ok(physical_here(path)) } else { far::physical(host, path).await }
+}
+
+fn physical_here(path: &Path) -> PathBuf {
     if let Ok(path) = fs::canonicalize(path) {
         return path;
     }
@@ -201,7 +208,7 @@ async fn fill(
         },
     }
     if matches!(work_dir.kind, WorkDirKind::Moved | WorkDirKind::Worktree) {
-        work_dir.shelf = shelf(host, manifest, request.work_dir);
+        work_dir.shelf = shelf(host, manifest, request.work_dir).await?;
     }
     manifest.work_dir = Some(work_dir);
     if let Some(record) = request.agent {
@@ -215,13 +222,18 @@ async fn fill(
 }
 
 /// A directory on the work dir's own file system, so that one rename takes it away.
-fn shelf(host: &Host, manifest: &Manifest, work_dir: &Path) -> PathBuf {
+async fn shelf(host: &Host, manifest: &Manifest, work_dir: &Path) -> Result<PathBuf> {
     let dir = manifest.dir(host);
-    let device = |path: &Path| fs::symlink_metadata(path).map(|meta| meta.dev()).ok();
-    match work_dir.parent() {
-        Some(parent) if device(work_dir) != device(&dir) => parent.join(format!(".mng-undo-{}", manifest.id)),
+    let is_one_device = if host.is_local() {
+        let device = |path: &Path| fs::symlink_metadata(path).map(|meta| meta.dev()).ok();
+        device(work_dir) == device(&dir)
+    } else {
+        far::is_one_device(host, work_dir, &dir).await?
+    };
+    Ok(match work_dir.parent() {
+        Some(parent) if !is_one_device => parent.join(format!(".mng-undo-{}", manifest.id)),
         _ => dir,
-    }
+    })
 }
 
 /// For a worktree whose directory has gone: what its entry in the repository and the agent's branch have.
@@ -278,12 +290,16 @@ async fn keep_tips(
 
 /// The entry of a work tree in its repository (`worktrees/<name>`), whether or not the tree is there.
 pub(crate) async fn admin_of(host: &Host, common_dir: &Path, work_dir: &Path) -> Result<Option<PathBuf>> {
-    let work_dir = physical(work_dir);
+    let work_dir = physical(host, work_dir).await?;
+    if !host.is_local() {
+        let mut known = far::worktrees(host, common_dir).await?;
+        return Ok(known.extract_if(.., |(_, place)| *place == work_dir).next().map(|(admin, _)| admin));
+    }
     let all = common_dir.join("worktrees");
     for name in host.transport.list_dir(&all).await? {
         let admin = all.join(name);
         // What is written there may have been physical once and be reached over a symlink now.
-        if nested::place_of(host, &admin).await?.is_some_and(|place| physical(&place) == work_dir) {
+        if nested::place_of(host, &admin).await?.is_some_and(|place| physical_here(&place) == work_dir) {
             return Ok(Some(admin));
         }
     }

@@ -30,6 +30,9 @@ mod entry_path;
 mod entry_tests;
 mod error;
 mod expire;
+mod far;
+#[cfg(test)]
+mod far_tests;
 mod glance;
 mod ignored;
 mod keep;

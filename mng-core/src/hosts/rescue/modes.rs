@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::far::{self, SetMode};
 use super::walk::{Walk, blocking, walk};
 use crate::hosts::Host;
 use crate::model::error::Result;
@@ -32,10 +33,16 @@ const USUAL_DIR: [u32; 2] = [0o755, 0o775];
 /// # Errors
 /// A directory cannot be read.
 pub(super) async fn record(
+    host: &Host,
     root: &Path,
     changed: BTreeSet<PathBuf>,
     skipped: BTreeSet<PathBuf>,
 ) -> Result<Vec<Mode>> {
+    if !host.is_local() {
+        let mut modes = decode(&far::modes(host, root).await?);
+        modes.retain(|entry| !entry.path.ancestors().any(|path| skipped.contains(path)));
+        return Ok(modes);
+    }
     let root = root.to_path_buf();
     blocking("read the permissions in the work dir", move || {
         let mut modes = Vec::new();
@@ -100,7 +107,19 @@ pub(super) async fn save(host: &Host, file: &Path, modes: &[Mode]) -> Result<()>
 ///
 /// # Errors
 /// A mode cannot be set.
-pub(super) async fn apply(file: &Path, root: &Path) -> Result<()> {
+pub(super) async fn apply(host: &Host, file: &Path, root: &Path) -> Result<()> {
+    if !host.is_local() {
+        let bytes = host.transport.read(file).await?.unwrap_or_default();
+        let mut modes = decode(&bytes);
+        let dirs: Vec<PathBuf> = modes.iter().filter(|e| e.is_dir).map(|e| e.path.clone()).collect();
+        modes.sort_by(|a, b| b.path.cmp(&a.path));
+        let mut changes: Vec<SetMode<'_>> = dirs.iter().map(|dir| SetMode::MakeDir(dir)).collect();
+        changes.extend(modes.iter().map(|entry| match entry.is_dir {
+            true => SetMode::Dir(&entry.path, entry.mode),
+            false => SetMode::File(&entry.path, entry.mode),
+        }));
+        return far::set_modes(host, root, &changes).await;
+    }
     let (file, root) = (file.to_path_buf(), root.to_path_buf());
     blocking("restore permissions", move || {
         let bytes = match fs::read(&file) {
@@ -131,6 +150,7 @@ pub(super) async fn apply(file: &Path, root: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::super::git::testing::{block, write};
+    use super::super::super::work_dir::testing::World;
     use super::*;
 
     #[test]
@@ -157,7 +177,9 @@ mod tests {
         {
             fs::set_permissions(root.join(path), Permissions::from_mode(mode)).unwrap();
         }
-        let modes = block(record(root, BTreeSet::new(), BTreeSet::from(["skipped".into()]))).unwrap();
+        let modes =
+            block(record(&World::empty().host, root, BTreeSet::new(), BTreeSet::from(["skipped".into()])))
+                .unwrap();
         let paths: Vec<_> = modes.iter().map(|m| m.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["", "empty/inner", "secret"]);
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::far;
 use super::manifest::Nested;
 use super::walk::move_tree;
 use crate::hosts::Host;
@@ -42,10 +43,7 @@ pub(super) async fn search(
         let goes_along = git_dir.starts_with(&repo.git_dir).then_some(git_dir);
         by_path.insert(normal(path), goes_along);
     }
-    let admin = repo.common_dir.join("worktrees");
-    for name in transport.list_dir(&admin).await? {
-        let admin = admin.join(name);
-        let Some(place) = place_of(host, &admin).await? else { continue };
+    for (admin, place) in worktrees(host, &repo.common_dir).await? {
         let Ok(inner) = place.strip_prefix(&repo.top_level) else { continue };
         if inner.as_os_str().is_empty() || transport.stat(&place).await?.is_none() {
             continue;
@@ -63,6 +61,22 @@ pub(super) async fn search(
         .map(|(path, git_dir)| Nested { path: path.into(), git_dir })
         .collect();
     Ok(Found { nested, heads })
+}
+
+/// The entries of a repository's worktrees and their places.
+async fn worktrees(host: &Host, common_dir: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    if !host.is_local() {
+        return far::worktrees(host, common_dir).await;
+    }
+    let all = common_dir.join("worktrees");
+    let mut found = Vec::new();
+    for name in host.transport.list_dir(&all).await? {
+        let admin = all.join(name);
+        if let Some(place) = place_of(host, &admin).await? {
+            found.push((admin, place));
+        }
+    }
+    Ok(found)
 }
 
 /// The work tree that an entry of `worktrees/` in a repository stands for.

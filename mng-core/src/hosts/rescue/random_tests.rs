@@ -127,8 +127,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn undo_gives_back_the_same_tree(acts in prop::collection::vec(act(), 1..40), remove_branch: bool) {
-        let world = World::new();
+    fn undo_gives_back_the_same_tree(
+        acts in prop::collection::vec(act(), 1..40),
+        remove_branch: bool,
+        is_far: bool,
+    ) {
+        let world = if is_far { World::far() } else { World::new() };
         for name in ["a/a", "a/b", "b", "c/a/b"] {
             world.repo.write(name, name);
         }

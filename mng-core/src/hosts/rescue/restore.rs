@@ -63,9 +63,6 @@ pub async fn restore(
     only: Only,
     env: EnvOf<'_>,
 ) -> Result<Restored> {
-    if !host.is_local() {
-        return Err(RescueError::NotLocal { host: host.info.name.to_string() }.into());
-    }
     check_parts(&entry, only)?;
     let git = match entry.git() {
         Some(git) if only != Only::Agent => {
@@ -313,7 +310,7 @@ async fn bring_back_agent(
     let place = host.layout.agent(id);
     if host.read_agent(id).await?.is_none() {
         let staging = host.layout.tmp().join(id.as_str());
-        remove_tree(&staging).await?;
+        remove_tree(host, &staging).await?;
         host.transport.create_dir(&staging).await?;
         agent::bring_back(host, entry, &staging).await?;
         let json = serde_json::to_vec_pretty(&record)

@@ -14,7 +14,7 @@ use super::keep::{admin_of, physical};
 use super::manifest::{KeptGit, KeptWorkDir, Manifest, WorkDirKind};
 use super::scratch::Scratch;
 use super::walk::{blocking, move_tree};
-use super::{ignored, modes, remove_admin, remove_tree};
+use super::{far, ignored, modes, remove_admin, remove_tree};
 use crate::hosts::Host;
 use crate::hosts::git::{Git, TRANSFER, git_dir_of, word};
 use crate::model::error::Result;
@@ -48,7 +48,7 @@ pub(super) async fn restore(
         }
         // A check-out leaves an empty directory where a submodule was.
         if host.transport.list_dir(&to).await?.is_empty() {
-            remove_tree(&to).await?;
+            remove_tree(host, &to).await?;
         }
         if let Some(parent) = to.parent() {
             host.transport.create_dir(parent).await?;
@@ -56,7 +56,7 @@ pub(super) async fn restore(
         move_tree(host, &from, &to).await?;
     }
     if kept.kind == WorkDirKind::Worktree {
-        modes::apply(&entry.dir(host).join("modes"), place).await?;
+        modes::apply(host, &entry.dir(host).join("modes"), place).await?;
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ async fn move_back(host: &Host, entry: &Manifest, kept: &KeptWorkDir, place: &Pa
 
 /// Tells a repository where one of its worktrees is.
 async fn point_to(host: &Host, admin: &Path, place: &Path) -> Result<()> {
-    let mut bytes = physical(place).join(".git").as_os_str().as_bytes().to_vec();
+    let mut bytes = physical(host, place).await?.join(".git").as_os_str().as_bytes().to_vec();
     bytes.push(b'\n');
     host.transport.write(&admin.join("gitdir"), &bytes, 0o644).await
 }
@@ -110,7 +110,7 @@ impl Build<'_> {
         self.apply_changes().await?;
         self.apply_index().await?;
         let dir = self.entry.dir(self.host);
-        ignored::unpack(&dir.join("ignored.tar"), &self.staging).await?;
+        ignored::unpack(self.host, &dir.join("ignored.tar"), &self.staging).await?;
         fault::point("undo.files_written");
         if let Some(admin) = git_dir_of(self.host.transport.as_ref(), &self.staging).await? {
             point_to(self.host, &admin, place).await?;
@@ -120,7 +120,7 @@ impl Build<'_> {
 
     /// Removes what a restore of this entry left that died before its last step.
     async fn clear(&self, place: &Path) -> Result<()> {
-        remove_tree(&self.staging).await?;
+        remove_tree(self.host, &self.staging).await?;
         remove_admin(self.host, &self.git.common_dir, &self.staging).await?;
         remove_admin(self.host, &self.git.common_dir, place).await
     }
@@ -215,6 +215,9 @@ impl Build<'_> {
     }
 
     async fn delete(&self, paths: Vec<PathBuf>) -> Result<()> {
+        if !self.host.is_local() {
+            return far::delete(self.host, &self.staging, &paths).await;
+        }
         let root = self.staging.clone();
         blocking("delete files that were deleted", move || {
             for path in paths {

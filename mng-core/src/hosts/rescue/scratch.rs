@@ -31,6 +31,7 @@ const ATTRIBUTES: &str = "* -text -eol -crlf -filter -ident -working-tree-encodi
 
 /// See the module.
 pub(super) struct Scratch<'t> {
+    host: &'t Host,
     dir: PathBuf,
     git: Git<'t>,
     objects: String,
@@ -60,6 +61,7 @@ impl<'t> Scratch<'t> {
         transport.write_volatile(&dir.join("config"), config.as_bytes(), 0o600).await?;
         transport.write_volatile(&dir.join("info/attributes"), ATTRIBUTES.as_bytes(), 0o600).await?;
         Ok(Self {
+            host,
             git: Git::at(transport, work_tree)?,
             objects: word(&common_dir.join("objects"))?,
             work_tree: word(work_tree)?,
@@ -104,7 +106,7 @@ impl<'t> Scratch<'t> {
 
     /// Removes the directory; whatever went wrong before matters more than trouble here.
     pub(super) async fn close(self) {
-        if let Err(error) = super::remove_tree(&self.dir).await {
+        if let Err(error) = super::remove_tree(self.host, &self.dir).await {
             tracing::debug!(%error, "scratch git directory stays");
         }
     }

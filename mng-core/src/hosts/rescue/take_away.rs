@@ -49,15 +49,15 @@ pub(crate) async fn take_away(host: &Host, lock: &HostLock, manifest: &mut Manif
     }
     fault::point("destroy.nested_moved");
     if manifest.state == State::Deleting {
-        remove_tree(&kept.path).await?;
+        remove_tree(host, &kept.path).await?;
     }
     if let Some(git) = &kept.git {
         remove_admin(host, &git.common_dir, &kept.path).await?;
     }
     fault::point("destroy.worktree_removed");
-    remove_tree(&kept.moved_to()).await?;
+    remove_tree(host, &kept.moved_to()).await?;
     if kept.nested.is_empty() && kept.shelf != manifest.dir(host) {
-        remove_tree(&kept.shelf).await?;
+        remove_tree(host, &kept.shelf).await?;
     }
     fault::point("destroy.files_deleted");
     Ok(())
@@ -73,7 +73,7 @@ async fn shelve(host: &Host, kept: &KeptWorkDir) -> Result<()> {
     transport.create_dir(&kept.shelf).await?;
     match transport.rename(&kept.path, &place).await {
         // A directory that is not writable cannot change its parent. Its mode is recorded.
-        Err(error) if error.io_kind() == Some(ErrorKind::PermissionDenied) => {
+        Err(error) if !host.is_local() || error.io_kind() == Some(ErrorKind::PermissionDenied) => {
             let open = ExecRequest::new(["chmod".to_owned(), "u+rwx".into(), "--".into(), word(&kept.path)?]);
             transport.exec(open).await?.check("chmod")?;
             transport.rename(&kept.path, &place).await
@@ -122,5 +122,5 @@ pub(crate) async fn remove_admin(host: &Host, common_dir: &Path, work_dir: &Path
         return Ok(());
     }
     tracing::debug!(stderr = %output.stderr_text(), "git worktree remove failed; removing its entry");
-    remove_tree(&admin).await
+    remove_tree(host, &admin).await
 }

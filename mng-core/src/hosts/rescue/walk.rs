@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::far;
 use crate::hosts::Host;
 use crate::hosts::git::{TRANSFER, word};
 use crate::model::error::{Error, Result};
@@ -74,7 +75,8 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// Neither worked.
 pub(crate) async fn move_tree(host: &Host, from: &Path, to: &Path) -> Result<()> {
     match host.transport.rename(from, to).await {
-        Err(error) if error.io_kind() == Some(io::ErrorKind::CrossesDevices) => {
+        // What another host says of a failed rename is not sure to have the reason in it.
+        Err(error) if !host.is_local() || error.io_kind() == Some(io::ErrorKind::CrossesDevices) => {
             let request = ExecRequest::new(["mv".to_owned(), "--".into(), word(from)?, word(to)?]);
             host.transport.exec(request.timeout(Some(TRANSFER))).await?.check("mv").map(|_| ())
         }
@@ -87,7 +89,10 @@ pub(crate) async fn move_tree(host: &Host, from: &Path, to: &Path) -> Result<()>
 ///
 /// # Errors
 /// Something in it is not ours to remove.
-pub(crate) async fn remove_tree(path: &Path) -> Result<()> {
+pub(crate) async fn remove_tree(host: &Host, path: &Path) -> Result<()> {
+    if !host.is_local() {
+        return far::remove_tree(host, path).await;
+    }
     let what = format!("remove `{}`", path.display());
     let path = path.to_path_buf();
     blocking(&what, move || {
@@ -140,6 +145,7 @@ mod tests {
 
     #[test]
     fn a_read_only_tree_goes_and_what_a_symlink_points_at_stays() {
+        let host = super::super::super::work_dir::testing::World::empty().host;
         let dir = tempfile::tempdir().unwrap();
         let tree = dir.path().join("tree");
         let outside = dir.path().join("outside");
@@ -149,9 +155,9 @@ mod tests {
         for closed in ["a/b", "a"] {
             fs::set_permissions(tree.join(closed), fs::Permissions::from_mode(0o555)).unwrap();
         }
-        block(remove_tree(&tree)).unwrap();
+        block(remove_tree(&host, &tree)).unwrap();
         assert!(!tree.exists());
         assert_eq!(fs::read_to_string(outside.join("precious")).unwrap(), "x");
-        block(remove_tree(&tree)).unwrap();
+        block(remove_tree(&host, &tree)).unwrap();
     }
 }

@@ -280,14 +280,14 @@ async fn remove_place(host: &Host, work_dir: &Path, common_dir: Option<&Path>) -
     host.transport.create_dir(&host.layout.tmp()).await?;
     // One rename where that is possible, so that no half-deleted tree is seen at the place.
     if host.transport.rename(work_dir, &trash).await.is_err() {
-        remove_tree(work_dir).await?;
+        remove_tree(host, work_dir).await?;
     }
     fault::point("destroy.work_dir_moved");
     if let Some(common_dir) = common_dir {
         remove_admin(host, common_dir, work_dir).await?;
     }
     fault::point("destroy.worktree_removed");
-    remove_tree(&trash).await
+    remove_tree(host, &trash).await
 }
 
 async fn settle_branch(

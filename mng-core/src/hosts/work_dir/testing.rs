@@ -43,6 +43,13 @@ impl World {
         world
     }
 
+    /// As [`World::new`], on a host that is treated like another machine.
+    pub(crate) fn far() -> Self {
+        let mut world = Self::new();
+        world.host.transport = Arc::new(Spy { is_far: true, ..Spy::default() });
+        world
+    }
+
     pub(crate) fn empty() -> Self {
         Self::around(TestRepo::new())
     }
@@ -62,7 +69,7 @@ impl World {
 
     /// The same host over a watched transport.
     pub(crate) fn watched(&self, spy: Spy) -> (Host, Arc<Spy>) {
-        let spy = Arc::new(spy);
+        let spy = Arc::new(Spy { is_far: !self.host.is_local(), ..spy });
         (Host { transport: spy.clone(), ..self.host.clone() }, spy)
     }
 
@@ -254,6 +261,10 @@ pub(crate) fn git_state(dir: &Path) -> String {
 pub(crate) struct Spy {
     /// Titles of the commands that were run.
     pub(crate) commands: Mutex<Vec<String>>,
+    /// Claims to lead to another machine.
+    pub(crate) is_far: bool,
+    /// Where programs are looked for.
+    pub(crate) path: Option<PathBuf>,
     /// A program that is not installed.
     pub(crate) missing: Option<&'static str>,
     /// Commands that have this word fail.
@@ -287,11 +298,14 @@ impl Spy {
 #[async_trait]
 impl Transport for Spy {
     fn is_local(&self) -> bool {
-        true
+        !self.is_far
     }
 
-    async fn exec(&self, request: ExecRequest) -> Result<ExecOutput> {
+    async fn exec(&self, mut request: ExecRequest) -> Result<ExecOutput> {
         self.step()?;
+        if let Some(path) = &self.path {
+            request = request.env("PATH", path.display().to_string());
+        }
         let words = request.argv.iter().filter(|word| !word.starts_with('/')).take(4);
         self.commands.lock().unwrap().push(words.cloned().collect::<Vec<_>>().join(" "));
         if self.missing.is_some_and(|missing| request.argv[0] == missing) {
