@@ -16,8 +16,10 @@ mod lock;
 mod piped;
 mod target;
 mod transport;
+mod watcher;
 
 pub use error::SshError;
 pub use known_hosts::{HostKeyLine, learn as learn_host_key};
 pub use target::{HostKeyPolicy, SshTarget};
 pub use transport::SshTransport;
+pub use watcher::watch;
