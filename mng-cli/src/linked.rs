@@ -11,9 +11,11 @@ use mng_plugin_opencode as _;
 #[cfg(feature = "pi")]
 use mng_plugin_pi as _;
 use mng_provider_local as _;
+#[cfg(feature = "ssh")]
+use mng_provider_ssh as _;
 
 /// The plugins of mng itself; all others were linked by somebody else.
-pub(crate) const BUILT_IN: &[&str] = &["claude", "codex", "command", "local", "opencode", "pi_coding"];
+pub(crate) const BUILT_IN: &[&str] = &["claude", "codex", "command", "local", "opencode", "pi_coding", "ssh"];
 
 /// The features that this binary was built with.
 pub(crate) const FEATURES: &[&str] = &[
@@ -27,6 +29,8 @@ pub(crate) const FEATURES: &[&str] = &[
     "opencode",
     #[cfg(feature = "pi")]
     "pi",
+    #[cfg(feature = "ssh")]
+    "ssh",
 ];
 
 /// Features that other builds have.

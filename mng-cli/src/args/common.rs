@@ -65,6 +65,12 @@ pub(crate) struct CommonArgs {
     #[arg(long)]
     pub(crate) safe: bool,
 
+    /// Trust the keys of hosts that no known_hosts file has, and remember them
+    #[arg(long, overrides_with = "no_allow_unknown_host")]
+    pub(crate) allow_unknown_host: bool,
+    #[arg(long, hide = true, overrides_with = "allow_unknown_host")]
+    pub(crate) no_allow_unknown_host: bool,
+
     /// Switch a plugin on for this run; repeatable
     #[arg(long = "enable-plugin", visible_alias = "plugin", value_name = "NAME", action = ArgAction::Append)]
     pub(crate) enable_plugin: Vec<String>,

@@ -38,12 +38,6 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "COMMAND")]
     connect_command: Option<String>,
 
-    /// Accept an ssh host whose key is not known yet
-    #[arg(long, overrides_with = "no_allow_unknown_host")]
-    allow_unknown_host: bool,
-    #[arg(long, hide = true, overrides_with = "allow_unknown_host")]
-    no_allow_unknown_host: bool,
-
     /// Try again when the connection is lost
     #[arg(long, hide = true, overrides_with = "no_reconnect")]
     reconnect: bool,

@@ -15,7 +15,16 @@ use super::usage::usage_error;
 use super::words::Reading;
 
 /// Options that are needed before the settings are read, so settings cannot hold them.
-const EARLY: &[&str] = &["setting", "context", "enable_plugin", "disable_plugin", "help", "explicit_options"];
+const EARLY: &[&str] = &[
+    "setting",
+    "context",
+    "allow_unknown_host",
+    "no_allow_unknown_host",
+    "enable_plugin",
+    "disable_plugin",
+    "help",
+    "explicit_options",
+];
 
 /// A value that an option gets without being typed, and who says so.
 #[derive(Clone, Debug, PartialEq)]

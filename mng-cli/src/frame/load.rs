@@ -21,6 +21,8 @@ pub(crate) struct EarlyOptions {
     pub(crate) context: Option<PathBuf>,
     /// `--headless` or `--interactive`; `None` leaves it to the settings.
     pub(crate) headless: Option<bool>,
+    /// Whom to trust is said each time, never in a settings file.
+    pub(crate) allow_unknown_host: bool,
 }
 
 impl EarlyOptions {
@@ -29,12 +31,15 @@ impl EarlyOptions {
             reading.values(id).map(|value| value.to_string_lossy().into_owned()).collect::<Vec<_>>()
         };
         let headless = reading.typed_ids().filter(|id| matches!(*id, "headless" | "interactive")).last();
+        let is_of_unknown = |id: &&str| matches!(*id, "allow_unknown_host" | "no_allow_unknown_host");
+        let unknown_host = reading.typed_ids().filter(is_of_unknown).last();
         Self {
             overrides: texts("setting"),
             enable_plugin: texts("enable_plugin"),
             disable_plugin: texts("disable_plugin"),
             context: reading.values("context").last().map(PathBuf::from),
             headless: headless.map(|id| id == "headless"),
+            allow_unknown_host: unknown_host == Some("allow_unknown_host"),
         }
     }
 }
@@ -163,8 +168,9 @@ impl Invocation {
         let is_headless = self.early.headless.unwrap_or(settings.core.headless);
         let profile = settings.profile().cloned();
         let is_interactive = is_person_there && !is_headless;
-        let ctx =
+        let mut ctx =
             Ctx::new(settings, self.locations.clone(), self.env.clone(), registry, profile, is_interactive);
+        ctx.takes_unknown_hosts = self.early.allow_unknown_host;
         Ok(Loaded { ctx, known, warnings, is_headless })
     }
 }

@@ -38,6 +38,7 @@ pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("provisioning", [], "What happens before an agent starts"),
     topic!("resource_cleanup", [], "What stays when agents end"),
     topic!("snapshot", ["snapshots"], "Keeping the disk of a host"),
+    topic!("ssh", ["ssh_hosts"], "Machines reached by ssh as hosts"),
     topic!("states", ["state"], "What the states mean, and why"),
     topic!("transcripts", ["atif"], "Reading what agents and their users said"),
     topic!("undo", ["rescue"], "Getting back what was destroyed"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::hosts::fan_out;
-use crate::model::address::LOCAL_PROVIDER;
+use crate::model::address::{HostAddress, LOCAL_PROVIDER};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::names::ProviderName;
 use crate::model::order;
@@ -139,6 +139,31 @@ pub async fn hosts(ctx: &Ctx, scope: &Scope) -> Result<(Discovery, Vec<String>)>
         (&a.provider, &a.name, &a.id).cmp(&(&b.provider, &b.name, &b.id))
     });
     Ok((discovery, warnings))
+}
+
+/// The host that an address names and that is there only by being named: see [`Provider::host_named`]. Asks no
+/// network. Without a provider in the address, every one that this mng has may know the name.
+///
+/// # Errors
+/// The provider in the address does not exist, or its files cannot be read.
+pub fn named(ctx: &Ctx, address: &HostAddress) -> Result<Option<DiscoveredHost>> {
+    let Some(name) = address.host.as_ref().and_then(|host| host.name()) else { return Ok(None) };
+    if let Some(provider) = &address.provider {
+        return ctx.provider(provider)?.host_named(name);
+    }
+    let mut providers: BTreeSet<ProviderName> = active(ctx).0.into_iter().collect();
+    let enabled = &ctx.settings.core.enabled_backends;
+    let backends = ctx.registry.backends().map(|backend| backend.name);
+    let backends = backends.filter(|name| enabled.is_empty() || enabled.iter().any(|other| other == name));
+    providers.extend(backends.map(ProviderName::stored));
+    for provider in providers {
+        // One that is disabled or misconfigured was not asked for.
+        let Ok(provider) = ctx.provider(&provider) else { continue };
+        if let Some(host) = provider.host_named(name)? {
+            return Ok(Some(host));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a person asked for this provider.

@@ -105,11 +105,18 @@ pub async fn limit(ctx: &Ctx, request: LimitRequest, events: &Events) -> Result<
         }
     }
     if !request.host_limits.is_empty() {
-        if let Some(local) = hosts.iter().find(|host| host.is_local()) {
-            events.warning(format!(
-                "host {} is this machine: its idle settings are stored, but mng never stops it",
-                local.info.name
-            ));
+        for host in &hosts {
+            if host.is_local() {
+                events.warning(format!(
+                    "host {} is this machine: its idle settings are stored, but mng never stops it",
+                    host.info.name
+                ));
+            } else if !ctx.provider(&host.info.provider)?.stops_idle_hosts() {
+                events.warning(format!(
+                    "nothing stops host {}: its idle settings are stored for the day when `providers.{}` has a `shutdown_command`",
+                    host.info.address(), host.info.provider
+                ));
+            }
         }
         order::sort_by(&mut hosts, |a, b| a.info.id.cmp(&b.info.id));
         for host in &hosts {

@@ -246,11 +246,14 @@ pub async fn targets(ctx: &Ctx, targets: &[AgentOrHost]) -> Result<Resolution> {
         ..Resolution::default()
     };
 
-    let wanted: Vec<DiscoveredHost> = discovery
-        .hosts
-        .into_iter()
-        .filter(|host| targets.iter().any(|target| may_be_on(target, host)))
-        .collect();
+    let mut hosts = discovery.hosts;
+    for address in targets.iter().filter_map(host_of) {
+        if !address.is_local() && !hosts.iter().any(|host| is_host(address, host)) {
+            hosts.extend(discover::named(ctx, address)?);
+        }
+    }
+    let wanted: Vec<DiscoveredHost> =
+        hosts.into_iter().filter(|host| targets.iter().any(|target| may_be_on(target, host))).collect();
     let read =
         fan_out(wanted.clone(), ctx.limits.parallel, ctx.limits.probe, |info| enter(ctx, info, targets))
             .await;
@@ -395,6 +398,14 @@ fn scope_of(targets: &[AgentOrHost]) -> discover::Scope {
         })
         .collect();
     discover::Scope::of(named.unwrap_or_default())
+}
+
+/// The host that a target names.
+fn host_of(target: &AgentOrHost) -> Option<&HostAddress> {
+    match target {
+        AgentOrHost::Agent(agent) => agent.host.as_ref(),
+        AgentOrHost::Host(host) => Some(host),
+    }
 }
 
 fn may_be_on(target: &AgentOrHost, host: &DiscoveredHost) -> bool {

@@ -145,6 +145,9 @@ async fn start_group(
     }
     // Readiness takes its time and needs no lock.
     drop(lock);
+    if !fresh.is_empty() {
+        ctx.attend_host(&host, events).await;
+    }
     let budget = Duration::from_secs(120);
     for result in fan_out(fresh, ctx.limits.parallel, budget, |(record, first)| {
         let host = &host;

@@ -11,10 +11,12 @@ use crate::agents::types::{AgentType, Caller, unknown_type};
 use crate::hosts::Host;
 use crate::model::cancel::Cancel;
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::event::Events;
 use crate::model::names::{AgentTypeName, ProviderName};
 use crate::providers::{BuildContext, DiscoveredHost, Provider, ProviderError};
 use crate::settings::{
-    AgentTypeError, EnvSnapshot, Locations, Profile, ResolvedType, Settings, TypeSchema, resolve_agent_type,
+    AgentTypeError, EnvSnapshot, Locations, Profile, ResolvedType, Settings, TypeSchema, find_profile,
+    resolve_agent_type,
 };
 
 /// How much at once and how long at most. Deadlines come from here, never from a literal in an operation.
@@ -59,6 +61,8 @@ pub struct Ctx {
     pub profile: Option<Profile>,
     /// Set when a signal asks the command to end.
     pub cancel: Cancel,
+    /// `--allow-unknown-host`: host keys that nobody knows are taken and remembered.
+    pub takes_unknown_hosts: bool,
     /// A person can be asked: not headless, and a terminal is there.
     pub is_interactive: bool,
     /// Provider instances, built once a process and name.
@@ -85,9 +89,15 @@ impl Ctx {
             limits,
             profile,
             cancel: Cancel::new(),
+            takes_unknown_hosts: false,
             is_interactive,
             providers,
         }
+    }
+
+    /// The profile, also if this command has just made it.
+    fn current_profile(&self) -> Option<Profile> {
+        self.profile.clone().or_else(|| find_profile(&self.locations, &self.env).ok().flatten())
     }
 
     /// What agent types get to see of this.
@@ -130,7 +140,8 @@ impl Ctx {
         let context = BuildContext {
             base: self.locations.base.clone(),
             host_dir: self.settings.host_dir().to_path_buf(),
-            profile_dir: self.profile.as_ref().map(|profile| profile.dir.clone()),
+            profile_dir: self.current_profile().map(|profile| profile.dir),
+            takes_unknown_hosts: self.takes_unknown_hosts,
             prefix: self.settings.core.prefix.clone(),
         };
         let provider = (backend.build)(name, &config, &context)?;
@@ -183,6 +194,20 @@ impl Ctx {
         let host_dir = provider.locate(info, transport.as_ref()).await?;
         let info = DiscoveredHost { host_dir, ..info.clone() };
         Ok(Host::new(info, transport, self.settings.core.prefix.clone()))
+    }
+
+    /// Lets a host's provider start what has to run there beside agents. Trouble is a warning: the agents run.
+    pub async fn attend_host(&self, host: &Host, events: &Events) {
+        if host.is_local() {
+            return;
+        }
+        let attend =
+            async { self.provider(&host.info.provider)?.attend(&host.info, host.transport.as_ref()).await };
+        if let Err(error) = attend.await {
+            let address = host.info.address();
+            events
+                .warning(format!("host `{address}` is not watched, so it will not stop when idle: {error}"));
+        }
     }
 
     /// This machine, for commands that change something: makes its id on first use.

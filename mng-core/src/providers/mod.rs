@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::error::{Error, ErrorClass, Explain, Result, Scope, Subject};
@@ -60,6 +61,19 @@ pub struct HostResources {
     pub disk_gb: Option<f64>,
 }
 
+/// How to log into a host by ssh. The field names are the JSON contract of `host.ssh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SshAccess {
+    pub user: String,
+    pub host: String,
+    pub port: u16,
+    /// The first key that is tried; `None`: only those of an agent.
+    pub key_path: Option<PathBuf>,
+    pub known_hosts_path: Option<PathBuf>,
+    /// A command line to paste.
+    pub command: String,
+}
+
 /// What a back end gets to build an instance from.
 #[derive(Clone, Debug)]
 pub struct BuildContext {
@@ -69,6 +83,8 @@ pub struct BuildContext {
     pub host_dir: PathBuf,
     /// `profiles/<id>` if a profile exists already; back ends create theirs lazily.
     pub profile_dir: Option<PathBuf>,
+    /// `--allow-unknown-host`: a host key that no file knows is taken and remembered.
+    pub takes_unknown_hosts: bool,
     /// The session prefix, for resources that carry it in their names.
     pub prefix: String,
 }
@@ -146,6 +162,27 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// not answer can still be named. `None`: the provider keeps no such thing.
     fn last_seen_dir(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// How to log into a host by ssh, if that is how it is reached. Asks nobody.
+    fn ssh_access(&self, host: &DiscoveredHost) -> Option<SshAccess> {
+        let _ = host;
+        None
+    }
+
+    /// Whether something stops the provider's hosts when they are idle.
+    fn stops_idle_hosts(&self) -> bool {
+        false
+    }
+
+    /// Makes sure that what has to run on a host beside its agents does: after an agent was started there.
+    /// `host` has its host dir from [`Provider::locate`].
+    ///
+    /// # Errors
+    /// It could not be started. The agents run all the same.
+    async fn attend(&self, host: &DiscoveredHost, transport: &dyn Transport) -> Result<()> {
+        let _ = (host, transport);
+        Ok(())
     }
 
     /// A way to a host, without connecting yet.

@@ -217,6 +217,7 @@ mod tests {
             base: host_dir.to_path_buf(),
             host_dir: host_dir.to_path_buf(),
             profile_dir: None,
+            takes_unknown_hosts: false,
             prefix: "mng-".into(),
         };
         let backend = LocalPlugin.backends().remove(0);

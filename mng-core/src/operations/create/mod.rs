@@ -72,6 +72,7 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
     let _watch = ctx.cancel.watch();
     let cancel = &ctx.cancel;
     checks::contradictions(&request)?;
+    target::prepare_profile(ctx, &request)?;
     if let Some(found) = reuse::find(ctx, &request).await? {
         let report = if request.update {
             update::update(ctx, &request, found, events, cancel).await?
@@ -85,6 +86,8 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
     let prepared = prepare::prepare(ctx, request, events, cancel).await?;
     target::tag(ctx, &prepared.host, &prepared.request.host.tags).await?;
     let Built { record, entry, first, step } = make(ctx, &prepared, events, cancel).await?;
+    target::remember(ctx, &prepared.host, &record);
+    ctx.attend_host(&prepared.host, events).await;
     let finish = Finish {
         host: &prepared.host,
         record: &record,

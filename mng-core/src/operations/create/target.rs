@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::request::CreateRequest;
-use crate::hosts::Host;
+use crate::hosts::{Host, LastSeenAgent, LastSeenStore};
 use crate::model::address::{HostAddress, LOCAL_PROVIDER};
-use crate::model::error::{Error, ErrorClass, Result};
+use crate::model::error::{Error, ErrorClass, Explain as _, Result};
 use crate::model::event::Events;
 use crate::model::names::ProviderName;
-use crate::model::state::HostState;
+use crate::model::record::AgentRecord;
+use crate::model::state::{AgentState, HostState};
 use crate::operations::discover;
 use crate::operations::resolve::is_host;
 use crate::plugins::Ctx;
 use crate::providers::{DiscoveredHost, ProviderError};
+use crate::settings::ensure_profile;
 
 /// The target host, opened. This machine asks no other provider.
 ///
@@ -57,7 +59,42 @@ fn refuse_new_host(ctx: &Ctx, request: &CreateRequest) -> Error {
     };
     let host = address.host.as_ref().map_or_else(|| "new".to_owned(), ToString::to_string);
     let what = if provider.capabilities().hosts { "making hosts with this mng" } else { "making hosts" };
-    ProviderError::Unsupported { provider: name.clone(), host, what }.into()
+    let error = ProviderError::Unsupported { provider: name.clone(), host, what };
+    if provider.capabilities().hosts {
+        return error.into();
+    }
+    Error::hinted(
+        error.class(),
+        error.to_string(),
+        format!("put one of its hosts behind the `@`: `mng list --hosts --provider {name}`"),
+    )
+}
+
+/// Makes the profile, so that a provider has a place for what it has to know of its hosts.
+///
+/// # Errors
+/// The data root cannot be written.
+pub(super) fn prepare_profile(ctx: &Ctx, request: &CreateRequest) -> Result<()> {
+    if ctx.profile.is_none() && request.address.host_address().is_some_and(|host| !host.is_local()) {
+        ensure_profile(&ctx.locations, &ctx.env)?;
+    }
+    Ok(())
+}
+
+/// Keeps a new agent among what was last seen on its host. It is a cache: trouble is no error.
+pub(super) fn remember(ctx: &Ctx, host: &Host, record: &AgentRecord) {
+    let store = ctx.provider(&host.info.provider).ok().and_then(|provider| provider.last_seen_dir());
+    let Some(store) = store.map(LastSeenStore::new) else { return };
+    let agent = LastSeenAgent {
+        record: record.clone(),
+        state: AgentState::Running,
+        start_time: None,
+        user_activity_time: None,
+        agent_activity_time: None,
+    };
+    if let Err(error) = store.note(host.info.name.as_str(), &host.info.id, agent) {
+        tracing::debug!(%error, "the new agent is not remembered");
+    }
 }
 
 /// Adds tags to a host that exists; those that it has stay.
@@ -101,7 +138,11 @@ pub(super) async fn open(
             format!("say which one: `@{}`", matches[0].address()),
         ));
     }
-    let Some(info) = matches.pop() else {
+    let named = match matches.pop() {
+        Some(info) => Some(info),
+        None => discover::named(ctx, address)?,
+    };
+    let Some(info) = named else {
         let silent = found.failures.into_iter().find(|failure| failure.is_configured);
         return Err(match silent {
             Some(failure) => Error::hinted(

@@ -24,7 +24,7 @@ use crate::operations::discover::{ProviderFailure, is_configured, is_inaccessibl
 use crate::operations::observe::look;
 use crate::operations::resolve::{DamagedAgent, UnreadHost};
 use crate::plugins::{AgentMoment, Ctx};
-use crate::providers::{DiscoveredHost, HostResources, Provider, ProviderError};
+use crate::providers::{DiscoveredHost, HostResources, Provider, ProviderError, SshAccess};
 
 /// Everything that one provider has, handed out host by host: one that does not answer holds up no other.
 /// Nothing here fails: what could not be seen is an error row. The last part says so.
@@ -69,16 +69,17 @@ pub(super) async fn provider(
             ..Part::default()
         };
         let info = &hosts[index];
+        let ssh = provider.ssh_access(info);
         match seen {
             Ok(seen) => {
-                part.add(ctx, seen);
+                part.add(ctx, seen, ssh);
                 if let Some(store) = &store {
                     remembered::keep(store, info, &part);
                 }
             }
             Err(error) => {
                 tracing::debug!(host = %info.address(), %error, "host not looked at");
-                part.add_unseen(info, error, store.as_ref());
+                part.add_unseen(info, error, ssh, store.as_ref());
             }
         }
         order::sort_by(&mut part.agents, AgentView::listing_order);
@@ -103,7 +104,7 @@ pub(in crate::operations) async fn from_host(ctx: &Ctx, host: &Host) -> Part {
     let mut part = Part::default();
     let seen =
         SeenHost { info: host.info.clone(), record, resources: None, live: Some((host.clone(), facts)) };
-    part.add(ctx, seen);
+    part.add(ctx, seen, None);
     part
 }
 
@@ -164,9 +165,9 @@ impl Part {
         });
     }
 
-    fn add(&mut self, ctx: &Ctx, seen: SeenHost) {
+    fn add(&mut self, ctx: &Ctx, seen: SeenHost, ssh: Option<SshAccess>) {
         let SeenHost { info, record, resources, live } = seen;
-        let mut view = HostView::unseen(&info);
+        let mut view = HostView::unseen(&info, ssh);
         let idle = match record {
             Ok(record) => {
                 view.take_record(&record);
@@ -199,8 +200,14 @@ impl Part {
     }
 
     /// A host that could not be looked at: what it has is unknown, and named as it was last seen.
-    fn add_unseen(&mut self, info: &DiscoveredHost, error: Error, store: Option<&LastSeenStore>) {
-        let mut view = HostView::unseen(info);
+    fn add_unseen(
+        &mut self,
+        info: &DiscoveredHost,
+        error: Error,
+        ssh: Option<SshAccess>,
+        store: Option<&LastSeenStore>,
+    ) {
+        let mut view = HostView::unseen(info, ssh);
         view.state = match error.class() {
             ErrorClass::HostAuthentication => HostState::Unauthenticated,
             _ => HostState::Unknown,
@@ -258,7 +265,7 @@ fn resource(seen: HostResources) -> Resource {
 
 impl HostView {
     /// What the provider says of a host.
-    fn unseen(info: &DiscoveredHost) -> Self {
+    fn unseen(info: &DiscoveredHost, ssh: Option<SshAccess>) -> Self {
         Self {
             id: info.id.clone(),
             name: info.name.clone(),
@@ -269,7 +276,7 @@ impl HostView {
             boot_time: None,
             uptime_seconds: None,
             resource: None,
-            ssh: None,
+            ssh,
             snapshots: Vec::new(),
             is_locked: None,
             locked_time: None,

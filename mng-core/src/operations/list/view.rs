@@ -16,6 +16,7 @@ use crate::model::record::AgentRecord;
 use crate::model::state::{ActivitySource, AgentState, HostState, IdleMode, WaitingReason};
 use crate::model::time::Time;
 use crate::operations::resolve::is_host_of;
+use crate::providers::SshAccess;
 
 /// A host, with what was measured on it. Null: not measured.
 #[derive(Clone, Debug, Serialize)]
@@ -29,7 +30,7 @@ pub struct HostView {
     pub boot_time: Option<Time>,
     pub uptime_seconds: Option<f64>,
     pub resource: Option<Resource>,
-    pub ssh: Option<Value>,
+    pub ssh: Option<SshAccess>,
     pub snapshots: Vec<Value>,
     pub is_locked: Option<bool>,
     pub locked_time: Option<Time>,
