@@ -267,6 +267,10 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("List, switch and add plugins"),
     waits!("provision", ["prov"], commands::provision::ProvisionArgs, commands::provision::run)
         .about("Set up the surroundings of an agent again"),
+    waits!("pull", [], commands::pull::PullArgs, commands::pull::run)
+        .about("Copy files or commits from an agent to here"),
+    waits!("push", [], commands::push::PushArgs, commands::push::run)
+        .about("Copy files or commits from here to an agent"),
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run)
         .about("Give an agent another name"),
     waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group()

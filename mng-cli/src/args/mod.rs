@@ -7,6 +7,7 @@ mod filters;
 mod message;
 mod on_error;
 mod seconds;
+mod sync;
 mod targets;
 
 pub(crate) use common::CommonArgs;
@@ -15,4 +16,5 @@ pub(crate) use filters::{ExpressionArgs, FilterArgs, Filters, LabelMatch};
 pub(crate) use message::{MessageArgs, StdinUse};
 pub(crate) use on_error::OnError;
 pub(crate) use seconds::seconds;
+pub(crate) use sync::{AgentEnd, RuleArgs, SyncModeArg, UncommittedArg};
 pub(crate) use targets::{SelectArgs, SessionArgs, TargetArgs, Targets, read_names};

@@ -71,6 +71,8 @@ pub(crate) mod message;
 pub(crate) mod migrate;
 pub(crate) mod plugin;
 pub(crate) mod provision;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod rename;
 pub(crate) mod snapshot;
 pub(crate) mod start;

@@ -8,6 +8,7 @@ mod layout;
 mod lock;
 mod records;
 pub mod rescue;
+pub mod sync;
 pub mod work_dir;
 
 use std::sync::Arc;

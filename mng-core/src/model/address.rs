@@ -2,6 +2,7 @@
 //!
 //! [`source`] has the two addresses that `create` takes, which may also name a path.
 
+mod location;
 mod source;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use super::error::{ErrorClass, Explain};
 use super::ids::{AgentId, HostId};
 use super::names::{AgentName, HostName, NameError, ProviderName};
 
+pub use location::Location;
 pub use source::{NewAgentAddress, SourceAddress};
 
 /// The canonical name of this machine as a host.

@@ -143,7 +143,7 @@ impl fmt::Display for SourceAddress {
 }
 
 /// A text that can be nothing but a path. `.`, `..` and `~` alone count too: no agent can have such a name.
-fn is_marked_path(text: &str) -> bool {
+pub(super) fn is_marked_path(text: &str) -> bool {
     matches!(text, "." | ".." | "~") || ["/", "./", "../", "~/"].iter().any(|mark| text.starts_with(mark))
 }
 
