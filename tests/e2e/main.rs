@@ -36,6 +36,8 @@ mod output;
 mod parallel;
 mod pi;
 mod plugin;
+mod pull;
+mod push;
 mod python_state;
 mod receipts;
 mod refuses;

@@ -20,6 +20,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Seconds without a byte after which rsync gives up by itself.
 const STALLED: &str = "--timeout=600";
 
+/// Fractions of seconds count: a file that was changed twice within one second, to the same size, is another file.
+const EXACT_TIMES: &str = "--modify-window=-1";
+
 /// Some files vanished while rsync was copying.
 const VANISHED: i32 = 24;
 
@@ -100,7 +103,7 @@ impl Run<'_> {
 
     async fn run(&self, here: &dyn Transport, is_dry: bool) -> Result<Itemised> {
         let mut argv: Vec<String> =
-            ["rsync", "-a", "-8", "--stats", "--out-format=%i %n", STALLED].map(str::to_owned).into();
+            ["rsync", "-a", "-8", "--stats", "--out-format=%i %n", EXACT_TIMES, STALLED].map(str::to_owned).into();
         argv.extend(self.reach.rsync_options());
         if is_dry {
             argv.push("--dry-run".into());
