@@ -23,7 +23,10 @@ fn files_come_here_again_and_again() {
         work.write("new/file", "new\n");
         let pull = |more: &str| env.command(&format!("pull {name} {more}")).cwd(repo.path()).run();
         pull("").success().prints("Pull complete: 3 files, 30 bytes transferred");
-        assert_eq!((repo.read("src/app.txt").as_str(), repo.read("new/file").as_str()), ("by the agent\n", "new\n"));
+        assert_eq!(
+            (repo.read("src/app.txt").as_str(), repo.read("new/file").as_str()),
+            ("by the agent\n", "new\n")
+        );
         work.write("new/file", "newer\n");
         pull("").success().prints("Pull complete: 1 files, 6 bytes transferred");
         // Deleting what an earlier pull brought is no loss; deleting what the person made is refused.
@@ -55,7 +58,10 @@ fn commits_are_merged_into_what_is_checked_out() {
         // Straight forward.
         if name == "a1" {
             let report = done(&env, "pull a1 --sync-mode git");
-            assert_eq!((report["commits_transferred"].as_u64(), report["target_branch"].as_str()), (Some(1), Some("main")));
+            assert_eq!(
+                (report["commits_transferred"].as_u64(), report["target_branch"].as_str()),
+                (Some(1), Some("main"))
+            );
             assert_eq!(repo.rev("main"), theirs);
         } else {
             let ours = repo.rev("main");

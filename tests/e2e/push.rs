@@ -51,13 +51,18 @@ fn files_go_into_the_work_dir_and_git_does_not() {
     // What the last push wrote is nobody's work: the strict default lets the next one through.
     repo.write("src/app.txt", "changed again\n");
     let report = done(&env, "push a1");
-    assert_eq!((report["files_transferred"].as_u64(), report["bytes_transferred"].as_u64()), (Some(1), Some(14)));
+    assert_eq!(
+        (report["files_transferred"].as_u64(), report["bytes_transferred"].as_u64()),
+        (Some(1), Some(14))
+    );
     // But what somebody changed since is.
     env.work_dir("a1").write("src/app.txt", "the agent's\n");
     repo.write("src/app.txt", "once more\n");
-    env.mng("push a1")
-        .exits(1)
-        .says(&["Uncommitted changes in destination: ", "`src/app.txt`", "--uncommitted-changes"]);
+    env.mng("push a1").exits(1).says(&[
+        "Uncommitted changes in destination: ",
+        "`src/app.txt`",
+        "--uncommitted-changes",
+    ]);
     assert_eq!(env.work_dir("a1").read("src/app.txt"), "the agent's\n");
 }
 
@@ -73,7 +78,24 @@ fn people_read_how_much_it_was() {
     env.repo().commit("second");
     let commits = said("push m1 --sync-mode git --dry-run") + &said("push m1 --sync-mode git");
     env.repo().write("y", "1");
-    insta::assert_snapshot!(files + &commits + &said("push m1 --sync-mode full --format jsonl"), @"");
+    insta::assert_snapshot!(files + &commits + &said("push m1 --sync-mode full --format jsonl"), @r#"
+    $ mng push a1 --dry-run
+    Pushing to agent: a1
+    Dry run complete: 3 files would be transferred
+    $ mng push a1
+    Pushing to agent: a1
+    Push complete: 3 files, 32 bytes transferred
+    $ mng push m1 --sync-mode git --dry-run
+    Pushing to agent: m1
+    Dry run complete: would push 1 commits from main to mng/m1
+    $ mng push m1 --sync-mode git
+    Pushing to agent: m1
+    Git push complete: pushed 1 commits from main to mng/m1
+    $ mng push m1 --sync-mode full --format jsonl
+    Pushing to agent: m1
+    {"event":"push_git_complete","source_branch":"main","target_branch":"mng/m1","source_path":"$REPO","destination_path":"$STATE/copies/<agent-id>","is_dry_run":false,"commits_transferred":0,"files_deleted":0,"stash_oid":null,"backup_ref":null,"conflicts":[],"agent_id":"<agent-id>","host_id":"<host-id>"}
+    {"event":"push_complete","files_transferred":4,"bytes_transferred":33,"files_deleted":0,"source_path":"$REPO","destination_path":"$STATE/copies/<agent-id>","is_dry_run":false,"stash_oid":null,"backup_ref":null,"conflicts":[],"agent_id":"<agent-id>","host_id":"<host-id>"}
+    "#);
 }
 
 #[test]
@@ -88,7 +110,14 @@ fn filters_and_deleting() {
     }
     let work = env.work_dir("a1");
     done(&env, "push a1 --respect-gitignore --exclude drop.txt --exclude 'sub/*' --include sub/a.txt");
-    for (name, is_there) in [("a.log", false), ("target", false), ("keep.txt", true), ("drop.txt", false), ("[x]*y", false), ("sub/a.txt", true)] {
+    for (name, is_there) in [
+        ("a.log", false),
+        ("target", false),
+        ("keep.txt", true),
+        ("drop.txt", false),
+        ("[x]*y", false),
+        ("sub/a.txt", true),
+    ] {
         assert_eq!(work.has(name), is_there, "{name}");
     }
     // Ignored files of the destination outlive `--delete`, others do not; `.git` outlives everything.
@@ -146,7 +175,10 @@ fn commits_go_forward_and_only_forward() {
         let branch = work.branch();
         let config = work.git("config --local --list");
         let report = done(&env, &format!("push {name} --sync-mode git"));
-        assert_eq!((report["commits_transferred"].as_u64(), report["source_branch"].as_str()), (Some(1), Some("main")));
+        assert_eq!(
+            (report["commits_transferred"].as_u64(), report["source_branch"].as_str()),
+            (Some(1), Some("main"))
+        );
         assert_eq!(report["target_branch"].as_str(), Some(branch.as_str()));
         assert_eq!((work.rev("HEAD"), work.branch(), work.status()), (second.clone(), branch, String::new()));
         assert_eq!(work.read("src/app.txt"), "second\n");
@@ -169,7 +201,11 @@ fn commits_go_forward_and_only_forward() {
         let branch = work.branch();
         assert_eq!(work.rev(&format!("{kept}/heads/{branch}")), own);
         assert_eq!(work.rev(&format!("{kept}/heads/side-{name}")), own);
-        assert_eq!(work.has_branch(&format!("side-{name}")), name == "a1", "one's own repository is no mirror of another");
+        assert_eq!(
+            work.has_branch(&format!("side-{name}")),
+            name == "a1",
+            "one's own repository is no mirror of another"
+        );
         repo.git("reset -q --hard HEAD~1");
     }
 }
@@ -190,7 +226,10 @@ fn uncommitted_work_of_the_agent_by_mode() {
             assert_eq!(work.fingerprint(), before);
             let report = done(&env, &push("merge"));
             assert!(report["stash_oid"].is_null());
-            assert_eq!((work.read("notes").as_str(), work.read("src/app.txt").as_str()), ("half a thought\n", "ONE\ntwo\nthree\n"));
+            assert_eq!(
+                (work.read("notes").as_str(), work.read("src/app.txt").as_str()),
+                ("half a thought\n", "ONE\ntwo\nthree\n")
+            );
             if mode == "files" {
                 work.git("commit -q -a -m taken");
             }
@@ -301,8 +340,16 @@ fn places_and_mistakes() {
     done(&env, "push a1:made/by/push ./docs");
     assert_eq!(env.work_dir("a1").read("made/by/push/a"), "a\n");
     let outside = env.root().join("else where");
-    env.mng_args(&["push", "--target-agent", "a1", "--target-path", outside.to_str().unwrap(), "--source", "docs"])
-        .success();
+    env.mng_args(&[
+        "push",
+        "--target-agent",
+        "a1",
+        "--target-path",
+        outside.to_str().unwrap(),
+        "--source",
+        "docs",
+    ])
+    .success();
     assert_eq!(std::fs::read_to_string(outside.join("a")).unwrap(), "a\n");
     env.mng("push").exits(1);
     env.mng("push ./docs").exits(2).says(&["no agent is named"]);
@@ -328,8 +375,16 @@ fn an_agent_inside_the_repository_is_not_copied_into_itself() {
     let env = TestEnv::new();
     let repo = env.repo();
     let inner = repo.path().join("trees/a1");
-    env.mng_args(&["create", &format!("a1:{}", inner.display()), "--type", "command", "--no-connect", "--", "sleep 1000"])
-        .success();
+    env.mng_args(&[
+        "create",
+        &format!("a1:{}", inner.display()),
+        "--type",
+        "command",
+        "--no-connect",
+        "--",
+        "sleep 1000",
+    ])
+    .success();
     repo.write("new", "x");
     done(&env, "push a1");
     let work = env.work_dir("a1");

@@ -113,7 +113,10 @@ impl RuleArgs {
         let mut rsync_args = self.rsync_arg.clone();
         for line in &self.rsync_args {
             rsync_args.extend(shlex::split(line).ok_or_else(|| {
-                usage(format!("`--rsync-args {line}` is badly quoted"), "give the words one by one with `--rsync-arg`")
+                usage(
+                    format!("`--rsync-args {line}` is badly quoted"),
+                    "give the words one by one with `--rsync-arg`",
+                )
             })?);
         }
         Ok(Rules {
@@ -153,7 +156,10 @@ impl AgentEnd<'_> {
             None => (option, None),
             Some(Location::Agent { address, path }) => {
                 if option.as_ref().is_some_and(|option| *option != address) {
-                    let message = format!("`{address}` and `--{name}-agent {}` are two agents", option.map(|o| o.to_string()).unwrap_or_default());
+                    let message = format!(
+                        "`{address}` and `--{name}-agent {}` are two agents",
+                        option.map(|o| o.to_string()).unwrap_or_default()
+                    );
                     return Err(usage(message, "leave one of them out"));
                 }
                 (Some(address), path)
@@ -174,7 +180,8 @@ impl AgentEnd<'_> {
         };
         if let Some(given) = self.path {
             if path.as_deref().is_some_and(|path| path != given) {
-                let message = format!("`{}` and `--{name}-path {given}` are two paths", path.unwrap_or_default());
+                let message =
+                    format!("`{}` and `--{name}-path {given}` are two paths", path.unwrap_or_default());
                 return Err(usage(message, "leave one of them out"));
             }
             path = Some(given.to_owned());
@@ -205,9 +212,17 @@ mod tests {
         fn given(text: &str) -> Option<&str> {
             (!text.is_empty()).then_some(text)
         }
-        let end = AgentEnd { name: "target", spec: given(spec), agent: given(agent), host: given(host), path: given(path) };
+        let end = AgentEnd {
+            name: "target",
+            spec: given(spec),
+            agent: given(agent),
+            host: given(host),
+            path: given(path),
+        };
         match end.resolve() {
-            Ok((agent, path)) => format!("{} {path:?}", agent.map(|agent| agent.to_string()).unwrap_or_default()),
+            Ok((agent, path)) => {
+                format!("{} {path:?}", agent.map(|agent| agent.to_string()).unwrap_or_default())
+            }
             Err(error) => format!("{}: {error}", error.exit_code()),
         }
     }

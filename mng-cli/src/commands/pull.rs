@@ -155,11 +155,8 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: PullArgs) -> CliResult {
 
 fn mode(args: &PullArgs) -> Result<SyncMode, Error> {
     let mode = SyncMode::from(args.sync_mode);
-    let is_about_git = args.target_branch.is_some()
-        || args.branch.is_some()
-        || args.merge
-        || args.ff_only
-        || args.rebase;
+    let is_about_git =
+        args.target_branch.is_some() || args.branch.is_some() || args.merge || args.ff_only || args.rebase;
     let usage = |message| Err(Error::hinted(ErrorClass::Usage, message, "leave one of them out"));
     if !mode.has_git() && is_about_git {
         return usage("options about branches and merging are for `--sync-mode git`");
@@ -257,7 +254,8 @@ impl Render for Pulled<'_> {
     fn human(&self, out: &mut Out<'_>) -> io::Result<()> {
         if let Some(git) = &self.0.git {
             let (count, from, into) = (git.commits_transferred, &git.source_branch, &git.target_branch);
-            let what = if git.is_dry_run { "Dry run complete: would merge" } else { "Git merge complete: merged" };
+            let what =
+                if git.is_dry_run { "Dry run complete: would merge" } else { "Git merge complete: merged" };
             out.line(format_args!("{what} {count} commits from {from} into {into}"))?;
         }
         files_line(self.0, "Pull", out)

@@ -165,7 +165,8 @@ impl Render for Pushed<'_> {
     fn human(&self, out: &mut Out<'_>) -> io::Result<()> {
         if let Some(git) = &self.0.git {
             let (count, from, to) = (git.commits_transferred, &git.source_branch, &git.target_branch);
-            let what = if git.is_dry_run { "Dry run complete: would push" } else { "Git push complete: pushed" };
+            let what =
+                if git.is_dry_run { "Dry run complete: would push" } else { "Git push complete: pushed" };
             out.line(format_args!("{what} {count} commits from {from} to {to}"))?;
         }
         super::pull::files_line(self.0, "Push", out)

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::resolve::ResolvedAgent;
-use super::sync::{SyncMode, SyncReport, check_differ, here, reach, there};
+use super::sync::{SyncMode, SyncReport, check_differ, here, there};
 use crate::hosts::git::{self, Git, StatusRequest};
-use crate::hosts::sync::{self, FilesRequest, Joining, Rules, Side, Uncommitted};
+use crate::hosts::sync::{self, FilesRequest, Joining, Reach, Rules, Side, Uncommitted};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::model::event::Events;
 use crate::plugins::Ctx;
@@ -42,7 +42,7 @@ pub async fn pull(ctx: &Ctx, request: &PullRequest, events: &Events) -> Result<S
     let agent = &request.agent;
     let source = there(agent, request.agent_path.as_deref()).await?;
     let destination = here(ctx, &request.destination);
-    let reach = reach(&agent.host)?;
+    let reach = Reach::to(&agent.host)?;
     check_differ(&destination, &source, &reach)?;
     events.info(format!("Pulling from agent: {}", agent.record.name));
     let mut report = SyncReport::of(agent);

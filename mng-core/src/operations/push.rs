@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::resolve::ResolvedAgent;
-use super::sync::{SyncMode, SyncReport, check_differ, here, reach, there};
-use crate::hosts::sync::{self, FilesRequest, Rules, Uncommitted};
+use super::sync::{SyncMode, SyncReport, check_differ, here, there};
+use crate::hosts::sync::{self, FilesRequest, Reach, Rules, Uncommitted};
 use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::plugins::Ctx;
@@ -37,7 +37,7 @@ pub async fn push(ctx: &Ctx, request: &PushRequest, events: &Events) -> Result<S
     let agent = &request.agent;
     let source = here(ctx, &request.source);
     let destination = there(agent, request.agent_path.as_deref()).await?;
-    let reach = reach(&agent.host)?;
+    let reach = Reach::to(&agent.host)?;
     check_differ(&source, &destination, &reach)?;
     events.info(format!("Pushing to agent: {}", agent.record.name));
     let mut report = SyncReport::of(agent);

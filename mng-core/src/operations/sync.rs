@@ -105,21 +105,10 @@ pub(super) async fn on_host(host: &Host, base: &Path, path: &str) -> Result<Path
     Ok(home.join(rest.trim_start_matches('/')))
 }
 
-/// How git and rsync of this machine come to a host.
-pub(super) fn reach(host: &Host) -> Result<Reach> {
-    if host.is_local() {
-        return Ok(Reach::Here);
-    }
-    Err(Error::input(
-        format!("files cannot be moved to and from host `{}` yet", host.info.address()),
-        "use an agent on this machine",
-    ))
-}
-
 /// Refuses to move a directory onto itself, as for an agent that works in place.
 pub(super) fn check_differ(here: &Side, there: &Side, reach: &Reach) -> Result<()> {
     let physical = |side: &Side| std::fs::canonicalize(&side.dir).unwrap_or_else(|_| side.dir.clone());
-    if matches!(reach, Reach::Here) && physical(here) == physical(there) {
+    if reach.is_here() && physical(here) == physical(there) {
         return Err(Error::input(
             format!("both sides are the same directory, `{}`", here.dir.display()),
             "the agent works in place there: nothing has to be moved",

@@ -48,7 +48,7 @@ pub(super) async fn repository(side: &Side) -> Result<RepoInfo> {
 /// Whether both are work trees of one repository: then no objects have to move.
 pub(super) fn is_same(here: &RepoInfo, there: &RepoInfo, reach: &Reach) -> bool {
     let physical = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    matches!(reach, Reach::Here) && physical(&here.common_dir) == physical(&there.common_dir)
+    reach.is_here() && physical(&here.common_dir) == physical(&there.common_dir)
 }
 
 /// What taking one commit in place of another means.
@@ -104,11 +104,12 @@ pub(super) async fn has(git: &Git<'_>, commit: &str) -> Result<bool> {
 /// # Errors
 /// git fails.
 pub(super) async fn fetch(git: &Git<'_>, reach: &Reach, there: &RepoInfo, name: &str) -> Result<()> {
-    let mut args: Vec<String> = ["fetch", "-q", "--no-write-fetch-head", "--no-tags", "--no-recurse-submodules"]
-        .map(str::to_owned)
-        .into();
+    let mut args: Vec<String> =
+        ["fetch", "-q", "--no-write-fetch-head", "--no-tags", "--no-recurse-submodules"]
+            .map(str::to_owned)
+            .into();
     args.push("--no-auto-maintenance".into());
-    args.push(format!("--upload-pack={}", reach.git_program("upload-pack", &[], there)?));
+    args.push(format!("--upload-pack={}", reach.git_program("upload-pack", &[], &there.top_level)?));
     args.extend(["--".into(), reach.git_url(&there.top_level)?, name.to_owned()]);
     git.check(git.command(args).envs(reach.git_env()).timeout(Some(LONGEST))).await?;
     Ok(())

@@ -108,10 +108,12 @@ fn below(path: &Path, prefix: &Path) -> Option<PathBuf> {
 
 /// Tracked files that git was told not to look at and that are not as in the index.
 async fn hidden(git: &Git<'_>) -> Result<Vec<PathBuf>> {
-    let output = git.check(git.command(["ls-files", "-v", "-z"]).timeout(Some(TRANSFER)).idempotent()).await?;
+    let output =
+        git.check(git.command(["ls-files", "-v", "-z"]).timeout(Some(TRANSFER)).idempotent()).await?;
     let tagged = output.stdout.split(|&byte| byte == 0);
     // Lower case: assumed unchanged. `S`: skipped, which in a sparse check-out means absent.
-    let hidden = tagged.filter(|line| line.first().is_some_and(|tag| tag.is_ascii_lowercase() || *tag == b'S'));
+    let hidden =
+        tagged.filter(|line| line.first().is_some_and(|tag| tag.is_ascii_lowercase() || *tag == b'S'));
     let names: Vec<&[u8]> = hidden.filter_map(|line| line.get(2..)).collect();
     if names.is_empty() {
         return Ok(Vec::new());

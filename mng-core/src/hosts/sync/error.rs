@@ -18,11 +18,17 @@ pub enum SyncError {
     MergeConflict { place: PathBuf, paths: Vec<PathBuf> },
     #[error("a {what} is in progress in `{}`", place.display())]
     InProgress { place: PathBuf, what: &'static str },
-    #[error("the commits are in, but the changes that were set aside do not apply any more; they are kept as {oid}")]
+    #[error(
+        "the commits are in, but the changes that were set aside do not apply any more; they are kept as {oid}"
+    )]
     NotRestored { place: PathBuf, oid: String },
-    #[error("`{branch}` of the agent has {commits} commit(s) that `{source_branch}` has not: they have diverged")]
+    #[error(
+        "`{branch}` of the agent has {commits} commit(s) that `{source_branch}` has not: they have diverged"
+    )]
     Diverged { branch: String, source_branch: String, commits: usize },
-    #[error("`{branch}` has {commits} commit(s) that `{source_branch}` of the agent has not: it cannot just move forward")]
+    #[error(
+        "`{branch}` has {commits} commit(s) that `{source_branch}` of the agent has not: it cannot just move forward"
+    )]
     NotForward { branch: String, source_branch: String, commits: u64 },
     #[error("`{}` has no branch checked out", place.display())]
     Detached { place: PathBuf, hint: &'static str },

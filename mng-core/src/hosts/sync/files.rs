@@ -114,7 +114,7 @@ impl FilesRequest<'_> {
 
     /// One side inside the other: it is neither copied into itself nor deleted by what it is copied to.
     fn nested(&self) -> Vec<PathBuf> {
-        if !matches!(self.reach, Reach::Here) {
+        if !self.reach.is_here() {
             return Vec::new();
         }
         let physical = |side: &Side| std::fs::canonicalize(&side.dir).unwrap_or_else(|_| side.dir.clone());
@@ -128,8 +128,7 @@ impl FilesRequest<'_> {
         let mut left_out = self.nested();
         let joined_already = joined.iter().filter(|(_, joined)| *joined != Joined::Take);
         left_out.extend(joined_already.map(|(path, _)| path.clone()));
-        let rules =
-            self.rules.resolve(self.source, self.destination, self.is_deleting, &left_out).await?;
+        let rules = self.rules.resolve(self.source, self.destination, self.is_deleting, &left_out).await?;
         let mut done = self.run(&rules).act(self.here).await?;
         for (path, joined) in joined {
             if let Joined::Write(bytes) = joined {

@@ -74,7 +74,9 @@ fn of_line(line: &str) -> Content {
 fn of_local(path: &Path) -> Content {
     let meta = match fs::symlink_metadata(path) {
         Ok(meta) => meta,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
             return Some(String::new());
         }
         Err(_) => return None,
@@ -121,9 +123,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", dir.join("link")).unwrap();
         fs::create_dir(dir.join("d")).unwrap();
         let paths: Vec<PathBuf> = ["a b", "-n", "link", "d", "gone", "a b/c"].map(PathBuf::from).into();
-        let of = |host: &PrivateHost| {
-            block(contents(&Side::on(&host.host, &dir), &dir, &paths)).unwrap()
-        };
+        let of = |host: &PrivateHost| block(contents(&Side::on(&host.host, &dir), &dir, &paths)).unwrap();
         let contents = of(&near);
         assert_eq!(contents, of(&far));
         assert_eq!(

@@ -63,7 +63,9 @@ impl Manifest {
         }
         let contents = contents(source, &source.dir, written).await?;
         for (path, content) in written.iter().zip(contents) {
-            if let (Some(name), Some(content)) = (path.to_str(), content.filter(|content| !content.is_empty())) {
+            if let (Some(name), Some(content)) =
+                (path.to_str(), content.filter(|content| !content.is_empty()))
+            {
                 next.insert(name.to_owned(), content);
             }
         }

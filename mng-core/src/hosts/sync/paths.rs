@@ -21,10 +21,7 @@ fn meet(one: &Path, other: &Path) -> bool {
 }
 
 /// Those of `paths` that meet one of `written`, in their order.
-pub(super) fn overlap<'a>(
-    paths: impl IntoIterator<Item = &'a PathBuf>,
-    written: &[PathBuf],
-) -> Vec<PathBuf> {
+pub(super) fn overlap<'a>(paths: impl IntoIterator<Item = &'a PathBuf>, written: &[PathBuf]) -> Vec<PathBuf> {
     let mut sorted: Vec<&Path> = written.iter().map(|path| plain(path)).collect();
     sorted.sort_unstable();
     let is_met = |path: &Path| {
@@ -33,7 +30,10 @@ pub(super) fn overlap<'a>(
         let at = sorted.partition_point(|other| *other < path);
         let below = sorted.get(at).is_some_and(|other| other.starts_with(path));
         // … or a directory above it.
-        below || path.ancestors().any(|above| !above.as_os_str().is_empty() && sorted.binary_search(&above).is_ok())
+        below
+            || path
+                .ancestors()
+                .any(|above| !above.as_os_str().is_empty() && sorted.binary_search(&above).is_ok())
     };
     paths.into_iter().filter(|path| is_met(path)).cloned().collect()
 }

@@ -74,7 +74,15 @@ pub async fn pull(request: &PullRequest<'_>, events: &Events) -> Result<GitRepor
     let (target_branch, old) = target(request, &here, &git_here).await?;
     let is_in_place = here.branch.as_ref() == Some(&target_branch);
     let change = Change::between(&git_here, old.as_deref(), &new).await?;
-    let joining = Join { request, git: &git_here, here: &here, change: &change, old: old.as_deref(), new: &new, source_branch: &source_branch };
+    let joining = Join {
+        request,
+        git: &git_here,
+        here: &here,
+        change: &change,
+        old: old.as_deref(),
+        new: &new,
+        source_branch: &source_branch,
+    };
     joining.check(&target_branch).await?;
     let touched = if is_in_place { change.touched.clone() } else { Vec::new() };
     let Some(dirty) = Dirty::look(destination).await? else {
@@ -141,7 +149,9 @@ async fn target(
         return Ok((branch.to_owned(), here.head_commit.clone()));
     }
     let Some(tip) = branch_tip(git, branch).await? else {
-        return Err(GitError::UnknownRevision { place: here.top_level.clone(), rev: branch.to_owned() }.into());
+        return Err(
+            GitError::UnknownRevision { place: here.top_level.clone(), rev: branch.to_owned() }.into()
+        );
     };
     if let Some(holder) = holder_of(git, branch).await? {
         return Err(SyncError::HeldElsewhere { branch: branch.to_owned(), holder }.into());
@@ -245,12 +255,14 @@ impl Join<'_> {
         let name = format!("refs/heads/{branch}");
         let old = self.old.unwrap_or_default();
         if self.change.is_fast_forward() {
-            return must(self.git, "git update-ref", &["update-ref", "-m", "mng pull", &name, self.new, old]).await;
+            return must(self.git, "git update-ref", &["update-ref", "-m", "mng pull", &name, self.new, old])
+                .await;
         }
         let destination = self.request.destination;
         let dir = destination.layout.root().join("tmp").join(format!("join-{}", random_hex()));
         let place = git::word(&dir)?;
-        let added = must(self.git, "git worktree add", &["worktree", "add", "-q", "--detach", &place, old]).await;
+        let added =
+            must(self.git, "git worktree add", &["worktree", "add", "-q", "--detach", &place, old]).await;
         let joined = async {
             added?;
             fault::point("sync.beside");

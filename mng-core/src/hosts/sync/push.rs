@@ -82,7 +82,8 @@ pub async fn push(request: &PushRequest<'_>, events: &Events) -> Result<GitRepor
     }
     fault::point("sync.push_planned");
     let git_there = destination.git_at(&there.top_level)?.without_hooks();
-    let moved = Move { request, git_here: &git_here, git_there: &git_there, there: &there, is_same, new: &new };
+    let moved =
+        Move { request, git_here: &git_here, git_there: &git_there, there: &there, is_same, new: &new };
     // The objects first: a line that breaks here has changed nothing that anybody sees.
     let incoming = moved.bring_in().await?;
     if request.is_mirror {
@@ -147,10 +148,14 @@ impl Move<'_> {
     async fn push(&self, options: &[&str], refs: &[String]) -> Result<()> {
         let reach = self.request.reach;
         let settings = ["core.hooksPath=/dev/null", "receive.denyCurrentBranch=refuse", "gc.auto=0"];
-        let mut args: Vec<String> = ["push", "-q", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
-            .map(str::to_owned)
-            .into();
-        args.push(format!("--receive-pack={}", reach.git_program("receive-pack", &settings, self.there)?));
+        let mut args: Vec<String> =
+            ["push", "-q", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
+                .map(str::to_owned)
+                .into();
+        args.push(format!(
+            "--receive-pack={}",
+            reach.git_program("receive-pack", &settings, &self.there.top_level)?
+        ));
         args.extend(options.iter().map(|&option| option.to_owned()));
         args.extend(["--".into(), reach.git_url(&self.there.top_level)?]);
         args.extend(refs.iter().cloned());

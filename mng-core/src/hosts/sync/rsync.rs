@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::rules::RsyncRules;
 use super::{Reach, SyncError};
 use crate::hosts::git::word;
-use crate::model::error::{ErrorClass, Result};
+use crate::model::error::{Error, ErrorClass, Result};
 use crate::transports::{ExecRequest, Transport};
 
 /// Longest that moving files may take: whole disks travel over slow lines.
@@ -103,7 +103,9 @@ impl Run<'_> {
 
     async fn run(&self, here: &dyn Transport, is_dry: bool) -> Result<Itemised> {
         let mut argv: Vec<String> =
-            ["rsync", "-a", "-8", "--stats", "--out-format=%i %n", EXACT_TIMES, STALLED].map(str::to_owned).into();
+            ["rsync", "-a", "-8", "--stats", "--out-format=%i %n", EXACT_TIMES, STALLED]
+                .map(str::to_owned)
+                .into();
         argv.extend(self.reach.rsync_options());
         if is_dry {
             argv.push("--dry-run".into());
@@ -114,7 +116,8 @@ impl Run<'_> {
         argv.extend(self.rules.args.iter().cloned());
         argv.push("--".into());
         let path = |path: &Path, end: FarEnd| {
-            if self.far_end == end { self.reach.rsync_path(path) } else { word(path) }
+            let path = word(path)?;
+            Ok::<_, Error>(if self.far_end == end { self.reach.rsync_path(&path) } else { path })
         };
         // A `/` at its end makes rsync copy what the source holds, not the source.
         let source = path(self.source, FarEnd::Source)?;
@@ -122,6 +125,7 @@ impl Run<'_> {
         argv.push(path(self.destination, FarEnd::Destination)?);
         let request = ExecRequest::new(argv)
             .env("LC_ALL", "C")
+            .envs(self.reach.env())
             .stdin(self.rules.input.clone())
             .timeout(Some(LONGEST));
         let output = here.exec(request).await?;
@@ -219,8 +223,7 @@ mod tests {
         let all = parse(output);
         assert_eq!(all.deleted, paths(&["sub/", " lead"]));
         assert_eq!(all.written, paths(&["b\\#012c", "l", "n\nl", "d/", "p"]));
-        let counts =
-            Counts { files_transferred: 1204, bytes_transferred: 7_000_123, files_deleted: 1 };
+        let counts = Counts { files_transferred: 1204, bytes_transferred: 7_000_123, files_deleted: 1 };
         assert_eq!(all.counts, counts);
     }
 

@@ -1,13 +1,15 @@
 //! The two ends of a transfer.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::hosts::git::{Git, RepoInfo, word};
+use crate::hosts::git::{Git, word};
 use crate::hosts::{Host, Layout};
 use crate::model::error::Result;
 use crate::model::shell::quote;
 use crate::transports::Transport;
+use crate::transports::relay::{RELAY_HOST, Relay};
 
 /// A directory on a host.
 #[derive(Clone, Debug)]
@@ -40,49 +42,87 @@ pub enum Reach {
     /// It is on this machine.
     #[default]
     Here,
+    /// Over the open connection to its host.
+    Far(Arc<Relay>),
 }
 
 impl Reach {
+    /// The way to a host.
+    ///
+    /// # Errors
+    /// No relay can be opened.
+    pub fn to(host: &Host) -> Result<Self> {
+        if host.is_local() {
+            return Ok(Self::Here);
+        }
+        Ok(Self::Far(Arc::new(Relay::open(Arc::clone(&host.transport))?)))
+    }
+
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self, Self::Here)
+    }
+
     /// What rsync calls a path of the other end.
-    pub(super) fn rsync_path(&self, path: &Path) -> Result<String> {
+    pub(crate) fn rsync_path(&self, path: &str) -> String {
         match self {
             // A word with a colon before the first slash would be a host; absolute paths have none.
-            Self::Here => word(path),
+            Self::Here => path.to_owned(),
+            Self::Far(_) => format!("{RELAY_HOST}:{path}"),
+        }
+    }
+
+    /// Options of rsync that lead there.
+    pub(crate) fn rsync_options(&self) -> Vec<String> {
+        match self {
+            Self::Here => Vec::new(),
+            // `-s`: the path is no text for the other end's shell.
+            Self::Far(relay) => vec!["-z".into(), "-s".into(), "-e".into(), relay.shell()],
+        }
+    }
+
+    /// Variables for rsync and unison that lead there.
+    pub(crate) fn env(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Here => BTreeMap::new(),
+            Self::Far(relay) => relay.env(),
         }
     }
 
     /// What git calls a repository of the other end.
-    pub(super) fn git_url(&self, path: &Path) -> Result<String> {
+    ///
+    /// # Errors
+    /// The path is not UTF-8.
+    pub(crate) fn git_url(&self, path: &Path) -> Result<String> {
         match self {
             Self::Here => word(path),
+            Self::Far(_) => Ok(Relay::git_url(path)),
         }
     }
 
     /// Variables for git that lead there.
-    pub(super) fn git_env(&self) -> Vec<(String, String)> {
+    pub(crate) fn git_env(&self) -> BTreeMap<String, String> {
         match self {
-            Self::Here => Vec::new(),
+            Self::Here => BTreeMap::new(),
+            Self::Far(relay) => relay.git_env(),
         }
     }
 
     /// The line that the other end's shell runs, with settings that hold for this one run.
-    pub(super) fn git_program(&self, program: &str, settings: &[&str], there: &RepoInfo) -> Result<String> {
+    ///
+    /// # Errors
+    /// The path is not UTF-8.
+    pub(crate) fn git_program(&self, program: &str, settings: &[&str], place: &Path) -> Result<String> {
         let mut words = vec!["git".to_owned()];
         for setting in settings {
             words.extend(["-c".to_owned(), quote(setting).into_owned()]);
         }
-        if !matches!(self, Self::Here) {
-            let trusted = format!("safe.directory={}", word(&there.top_level)?);
+        if !self.is_here() {
+            // In containers the files may be somebody else's.
+            let trusted = format!("safe.directory={}", word(place)?);
             words.extend(["-c".to_owned(), quote(&trusted).into_owned()]);
         }
         words.push(program.to_owned());
         Ok(words.join(" "))
-    }
-
-    /// Options of rsync that lead there.
-    pub(super) fn rsync_options(&self) -> Vec<String> {
-        match self {
-            Self::Here => Vec::new(),
-        }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::SyncError;
 use super::error::apply_command;
 use super::paths::{from_nul, to_nul};
-use super::SyncError;
 use crate::hosts::git::{Git, GitError, TRANSFER};
 use crate::model::error::Result;
 use crate::model::event::Events;
@@ -67,11 +67,26 @@ pub(super) async fn restore(git: &Git<'_>, oid: &str, events: &Events) -> Result
 async fn clean_up(git: &Git<'_>, oid: &str) -> Result<()> {
     let names = |args: Vec<String>| async move {
         let output = git.run(git.command(args).timeout(Some(TRANSFER)).idempotent()).await?;
-        Ok::<_, crate::model::error::Error>(if output.is_success() { from_nul(&output.stdout) } else { Vec::new() })
+        Ok::<_, crate::model::error::Error>(if output.is_success() {
+            from_nul(&output.stdout)
+        } else {
+            Vec::new()
+        })
     };
     let words = |args: &[&str]| args.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let mut touched = names(words(&["diff", "--name-only", "--no-renames", "-z", &format!("{oid}^1"), oid])).await?;
-    touched.extend(names(words(&["diff", "--name-only", "--no-renames", "-z", &format!("{oid}^1"), &format!("{oid}^2")])).await?);
+    let mut touched =
+        names(words(&["diff", "--name-only", "--no-renames", "-z", &format!("{oid}^1"), oid])).await?;
+    touched.extend(
+        names(words(&[
+            "diff",
+            "--name-only",
+            "--no-renames",
+            "-z",
+            &format!("{oid}^1"),
+            &format!("{oid}^2"),
+        ]))
+        .await?,
+    );
     // Absent where nothing was untracked.
     let untracked = names(words(&["ls-tree", "-r", "-z", "--name-only", &format!("{oid}^3")])).await?;
     touched.sort_unstable();
@@ -86,7 +101,8 @@ async fn clean_up(git: &Git<'_>, oid: &str) -> Result<()> {
     let is_known = |path: &&PathBuf| known.binary_search(path).is_ok();
     let known_touched: Vec<&PathBuf> = touched.iter().chain(&untracked).filter(is_known).collect();
     if !known_touched.is_empty() {
-        let checkout = git.command(["checkout", "-q", "HEAD", "--pathspec-from-file=-", "--pathspec-file-nul"]);
+        let checkout =
+            git.command(["checkout", "-q", "HEAD", "--pathspec-from-file=-", "--pathspec-file-nul"]);
         let paths = to_nul(known_touched);
         git.check(checkout.env("GIT_LITERAL_PATHSPECS", "1").stdin(paths).timeout(Some(TRANSFER))).await?;
     }
