@@ -245,6 +245,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("Run a command beside agents, in their work dirs"),
     bare!("extras", [], commands::extras::ExtrasArgs, commands::extras::run).hidden()
         .about("Set up what makes mng pleasant to use"),
+    waits!("file", [], commands::file::FileArgs, commands::file::run).group().own_templates()
+        .about("Read, write and list single files of agents and hosts"),
     waits!("gc", [], commands::gc::GcArgs, commands::gc::run)
         .about("Remove what nobody needs any more"),
     bare!("help", [], commands::help::HelpArgs, commands::help::run)

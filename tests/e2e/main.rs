@@ -19,6 +19,7 @@ mod destroy;
 mod docs;
 mod events;
 mod exec;
+mod file;
 mod first_type;
 mod frame;
 mod gc;

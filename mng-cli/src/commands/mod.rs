@@ -61,6 +61,7 @@ pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod exec;
 pub(crate) mod extras;
+pub(crate) mod file;
 pub(crate) mod gc;
 pub(crate) mod help;
 pub(crate) mod label;

@@ -1,6 +1,7 @@
 //! Pure data: ids, names, addresses, states, records, errors. No I/O.
 
 pub mod address;
+pub mod base64;
 pub mod branch;
 pub mod cancel;
 pub mod duration;

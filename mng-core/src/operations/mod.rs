@@ -14,6 +14,7 @@ pub mod discovery_stream;
 pub mod edit;
 pub mod events;
 pub mod exec;
+pub mod file;
 pub mod gc;
 pub mod label;
 pub mod limit;
