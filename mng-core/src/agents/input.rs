@@ -6,6 +6,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::mirror::WatchedFile;
 use crate::hosts::Host;
 use crate::model::env_file::EnvVars;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -55,7 +56,7 @@ pub trait EvidenceWatch: Send {
 pub struct Recipient<'a> {
     pub host: &'a Host,
     pub record: &'a AgentRecord,
-    /// `A`.
+    /// `A`, as a path of the host.
     pub state_dir: &'a Path,
     /// The agent's environment file.
     pub env: &'a EnvVars,
@@ -89,7 +90,13 @@ pub trait Input: Send + Sync + fmt::Debug {
         &["C-e", "C-u"]
     }
 
-    /// Starts to watch for `text`. What happened before does not count.
+    /// What the evidence of [`Input::watch`] stands in, below `A`: of another machine nothing else is there.
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        Vec::new()
+    }
+
+    /// Starts to watch for `text`. What happened before does not count. [`Recipient::state_dir`] is then where
+    /// the watched files can be read here: see [`super::mirror`].
     ///
     /// # Errors
     /// The files cannot be read.

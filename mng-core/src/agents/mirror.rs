@@ -7,7 +7,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, FileTimes, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
@@ -32,6 +32,8 @@ pub enum FilePart {
     Ends,
     /// As [`FilePart::Ends`], with the last 512 KiB: what a message may add to a conversation.
     LongEnds,
+    /// All of it, fetched by [`super::sight::Sight::fill`] alone.
+    All,
 }
 
 impl FilePart {
@@ -42,11 +44,12 @@ impl FilePart {
             Self::Path => 'P',
             Self::Ends => 'E',
             Self::LongEnds => 'L',
+            Self::All => 'A',
         }
     }
 
     pub(super) fn of_letter(letter: &str) -> Option<Self> {
-        [Self::Time, Self::Whole, Self::Path, Self::Ends, Self::LongEnds]
+        [Self::Time, Self::Whole, Self::Path, Self::Ends, Self::LongEnds, Self::All]
             .into_iter()
             .find(|part| letter == part.letter().to_string())
     }
@@ -102,6 +105,8 @@ pub struct Mirror {
     /// The state dir on the host.
     origin: PathBuf,
     known: BTreeSet<String>,
+    /// Files of which all is wanted: bytes there, and when they were written.
+    wanted: BTreeMap<String, (u64, SystemTime)>,
 }
 
 impl Mirror {
@@ -112,7 +117,7 @@ impl Mirror {
             .mode(0o700)
             .create(&root)
             .map_err(|error| Error::io(format!("make `{}`", root.display()), error))?;
-        Ok(Self { root, origin: origin.to_path_buf(), known: BTreeSet::new() })
+        Ok(Self { root, origin: origin.to_path_buf(), known: BTreeSet::new(), wanted: BTreeMap::new() })
     }
 
     /// What stands for the state dir.
@@ -125,6 +130,8 @@ impl Mirror {
     /// file what it calls another file's directory.
     pub(super) fn show(&mut self, files: &[CopiedFile<'_>]) {
         let mut gone = std::mem::take(&mut self.known);
+        let all = files.iter().filter(|file| file.part == FilePart::All && is_plain_name(file.name));
+        self.wanted = all.map(|file| (file.name.to_owned(), (file.size, file.modified))).collect();
         for file in files.iter().filter(|file| is_plain_name(file.name)) {
             match self.put(&self.root.join(file.name), file) {
                 Ok(true) => {
@@ -150,6 +157,7 @@ impl Mirror {
         let mut size = file.size;
         match file.part {
             FilePart::Time => size = 0,
+            FilePart::All => {}
             FilePart::Path => {
                 let Some(text) = parts.first().and_then(|(_, bytes)| self.translated(bytes)) else {
                     return Ok(false);
@@ -169,6 +177,12 @@ impl Mirror {
         }
         let copy = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         // Of one that only grows what came earlier stays; another file of that name is another file.
+        if file.part == FilePart::All {
+            if copy.metadata()?.len() > size {
+                copy.set_len(0)?;
+            }
+            return Ok(true);
+        }
         if file.part != FilePart::Path
             && (!matches!(file.part, FilePart::Ends | FilePart::LongEnds) || copy.metadata()?.len() > size)
         {
@@ -180,6 +194,30 @@ impl Mirror {
         copy.set_len(size)?;
         copy.set_times(FileTimes::new().set_modified(file.modified))?;
         Ok(true)
+    }
+
+    /// Fetches what is missing of the files of which all is wanted.
+    async fn fill(&self, host: &Host) -> Result<()> {
+        /// The most that is fetched at once, and of one file.
+        const PIECE: usize = 4 << 20;
+        const MOST: u64 = 1 << 30;
+        for (name, (size, modified)) in &self.wanted {
+            let (path, origin) = (self.root.join(name), self.origin.join(name));
+            let failed = |error| Error::io(format!("write `{}`", path.display()), error);
+            let copy = OpenOptions::new().append(true).open(&path).map_err(failed)?;
+            let mut there = copy.metadata().map_err(failed)?.len();
+            while there < (*size).min(MOST) {
+                let left = usize::try_from(size - there).unwrap_or(PIECE).min(PIECE);
+                let piece = host.transport.read_from(&origin, there, left).await?.unwrap_or_default();
+                if piece.is_empty() {
+                    break;
+                }
+                there += piece.len() as u64;
+                (&copy).write_all(&piece).map_err(failed)?;
+            }
+            copy.set_times(FileTimes::new().set_modified(*modified)).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// A path below the state dir, as one below the mirror.
@@ -208,6 +246,14 @@ impl Mirrors {
             true => Some(host.layout.agent(agent)),
             false => self.0.get(agent).map(|mirror| mirror.root.clone()),
         }
+    }
+
+    /// Fetches what is wanted whole of the last look's files.
+    pub(super) async fn fill(&self, host: &Host) -> Result<()> {
+        for mirror in self.0.values() {
+            mirror.fill(host).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn show(&mut self, agent: &AgentId, origin: &Path, files: &[CopiedFile<'_>]) -> Result<&Path> {

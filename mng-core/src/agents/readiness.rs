@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::facts::TypeTraits;
 use super::judge::{Judgement, judge};
-use super::probe::{ProbeRequest, probe_host};
+use super::mirror::Mirrors;
+use super::probe::{ProbeRequest, probe_host_into};
 use crate::hosts::Host;
 use crate::model::error::Result;
 use crate::model::record::AgentRecord;
@@ -35,9 +36,12 @@ pub async fn await_ready(
     primary_window: &str,
     budget: Duration,
 ) -> Result<Option<Readiness>> {
-    let state_dir = host.layout.agent(&record.id);
-    let sign = || traits.agent_type.as_ref().and_then(|handle| handle.0.is_ready(&state_dir));
-    let has_sign = sign().is_some();
+    let mut mirrors = Mirrors::default();
+    let sign = |mirrors: &Mirrors| {
+        let state_dir = mirrors.state_dir(host, &record.id).unwrap_or_else(|| host.layout.agent(&record.id));
+        traits.agent_type.as_ref().and_then(|handle| handle.0.is_ready(&state_dir))
+    };
+    let has_sign = sign(&mirrors).is_some();
     if !traits.tracks_activity && !has_sign {
         return Ok(None);
     }
@@ -45,7 +49,8 @@ pub async fn await_ready(
     let mut probed: Option<Instant> = None;
     loop {
         let is_over = Instant::now() >= deadline;
-        let is_signed = has_sign && sign() == Some(true);
+        // Of another machine the look itself brings the sign along.
+        let mut is_signed = has_sign && sign(&mirrors) == Some(true);
         if is_signed || is_over || probed.is_none_or(|probed| probed.elapsed() >= PROBE) {
             probed = Some(Instant::now());
             let request = ProbeRequest {
@@ -57,7 +62,8 @@ pub async fn await_ready(
                 resources: false,
                 watched: &|| traits.watched(),
             };
-            let facts = probe_host(host, &request).await?;
+            let facts = probe_host_into(host, &request, &mut mirrors).await?;
+            is_signed = has_sign && sign(&mirrors) == Some(true);
             let Some(judgement) = facts.agents.first().map(judge) else { return Ok(None) };
             let is_ended = matches!(judgement.state, AgentState::Stopped | AgentState::Done);
             // Without a process its shell is still on the way to the program.

@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 use super::preserved::{self, Archive};
 use super::resolve::{self, ResolvedAgent};
 use super::states;
+use crate::agents::mirror::{FilePart, WatchedFile};
+use crate::agents::sight::Sight;
 use crate::agents::transcript::{
     BadLine, Converter, Document, Life, Reading, Request, Store, TranscriptSource,
 };
@@ -44,6 +46,8 @@ pub struct Conversation {
     pub archive: Option<Archive>,
     store: Store,
     life: Life,
+    /// Keeps the copies of another machine's files for as long as they are read.
+    _sight: Option<Arc<Sight>>,
 }
 
 /// Finds a conversation.
@@ -75,16 +79,10 @@ pub async fn open(ctx: &Ctx, target: &AgentAddress, copies: Copies) -> Result<Co
 async fn open_live(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
     let ResolvedAgent { host, record } = agent;
     let name = &record.name;
-    if !host.is_local() {
-        return Err(Error::plain(
-            ErrorClass::Host,
-            format!(
-                "the transcript of agent `{name}` is on host `{}`: only local ones are read",
-                host.info.address()
-            ),
-        ));
-    }
-    let store = store_of(ctx, host, record)?.ok_or_else(|| {
+    let agent_type = ctx.agent_type(&record.agent_type).ok();
+    let sight = sight(host, record, agent_type.as_deref()).await?;
+    let dir = sight.dir(host);
+    let store = store_in(&dir, record.id.as_str(), agent_type.as_deref())?.ok_or_else(|| {
         Error::hinted(
             ErrorClass::UserInput,
             format!("agent `{name}` has type `{}`, which does not produce a transcript", record.agent_type),
@@ -104,6 +102,7 @@ async fn open_live(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
         agent_type: record.agent_type.to_string(),
         archive: None,
         store,
+        _sight: Some(Arc::new(sight)),
         life: Life::Live { is_turn_over: is_turn_over(ctx, host, record).await },
     })
 }
@@ -144,8 +143,19 @@ fn open_copy(ctx: &Ctx, target: &AgentAddress) -> Result<Conversation> {
         },
         archive: Some(archive),
         store,
+        _sight: None,
         life: Life::Preserved,
     })
+}
+
+/// The conversations of an agent; of another machine they are fetched.
+async fn sight(host: &Host, record: &AgentRecord, agent_type: Option<&dyn AgentType>) -> Result<Sight> {
+    let mut files =
+        agent_type.and_then(AgentType::transcript).map(|source| source.files()).unwrap_or_default();
+    files.push(WatchedFile::new("events/*/common_transcript/events.jsonl*", FilePart::All));
+    let mut sight = Sight::of(&record.id, files);
+    sight.fill(host).await?;
+    Ok(sight)
 }
 
 /// The transcript of an agent's state dir; `None` if its type has none.

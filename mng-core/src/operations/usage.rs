@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::list::{self, ListRequest};
 use super::preserved::{self, Archive};
 use super::select::AgentFilter;
+use crate::agents::mirror::{FilePart, WatchedFile};
+use crate::agents::sight::Sight;
 use crate::agents::usage::{Frame, Prices, SourceReport, UsageRecord, UsageSettings, UsageSource, aggregate};
 use crate::hosts::Layout;
 use crate::model::error::{Error, ErrorClass, Result};
@@ -65,10 +68,12 @@ pub fn settings(ctx: &Ctx) -> Result<UsageSettings> {
 struct Place {
     dir: PathBuf,
     source: Option<Arc<dyn UsageSource>>,
+    /// Keeps the copies of another machine's files for as long as they are read.
+    _sight: Option<Sight>,
 }
 
-/// Adds up the records of the agents that the filter keeps, and of what destroyed ones left. Only what lies on
-/// this machine is read.
+/// Adds up the records of the agents that the filter keeps, and of what destroyed ones left. Of
+/// other machines the files that count are fetched.
 ///
 /// # Errors
 /// A provider is named that does not exist; or the settings are wrong.
@@ -123,16 +128,33 @@ async fn live_places(
     warnings.extend(listing.failures.iter().filter(|failure| failure.is_configured).map(|failure| {
         format!("the agents of provider `{}` are not counted: {}", failure.provider, failure.error)
     }));
+    let mut looks = Vec::new();
     let mut places = Vec::new();
     for agent in &listing.agents {
         if !filter.keeps(agent, now, warnings) {
             continue;
         }
-        let Some(resolved) = listing.resolved(agent).filter(|resolved| resolved.host.is_local()) else {
-            continue;
-        };
-        let dir = resolved.host.layout.agent(&agent.record.id);
-        places.push(Place { dir, source: source_of(ctx, &agent.record.agent_type) });
+        let Some(resolved) = listing.resolved(agent) else { continue };
+        let source = source_of(ctx, &agent.record.agent_type);
+        let mut files = source.as_ref().map(|source| source.files()).unwrap_or_default();
+        files.push(WatchedFile::new("events/*/usage/events.jsonl", FilePart::All));
+        looks.push((resolved.host, Sight::of(&agent.record.id, files), source));
+    }
+    let fetched = futures_util::stream::iter(looks).map(async |(host, mut sight, source)| {
+        let filled = sight.fill(&host).await;
+        (host, sight, source, filled)
+    });
+    let mut fetched = std::pin::pin!(fetched.buffered(ctx.limits.parallel));
+    while let Some((host, sight, source, filled)) = fetched.next().await {
+        match filled {
+            Ok(()) => places.push(Place { dir: sight.dir(&host), source, _sight: Some(sight) }),
+            Err(error) => {
+                warnings.push(format!(
+                    "the agents of host `{}` are not all counted: {error}",
+                    host.info.address()
+                ));
+            }
+        }
     }
     Ok(places)
 }
@@ -148,7 +170,7 @@ fn preserved_places(ctx: &Ctx, filter: &AgentFilter, now: Time, warnings: &mut V
     for archive in preserved::archives(ctx).into_iter().filter(is_gone) {
         if filter.is_empty() || filter.keeps_json(&as_agent(&archive), now, warnings) {
             let source = source_of(ctx, &AgentTypeName::stored(&archive.identity.agent_type));
-            places.push(Place { dir: archive.dir, source });
+            places.push(Place { dir: archive.dir, source, _sight: None });
         }
     }
     places

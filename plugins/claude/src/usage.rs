@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
+use mng_core::agents::mirror::WatchedFile;
 use mng_core::agents::usage::{CostMode, FAST, Tokens, UsageRecord, UsageSource};
 use mng_core::model::time::Time;
 use mng_core::{Error, Result};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::places::ISOLATED_DIR;
+use crate::transcript::CONVERSATIONS;
 
 /// Counts in the conversations of an agent.
 #[derive(Debug)]
@@ -21,6 +23,10 @@ pub(crate) struct ClaudeUsage;
 impl UsageSource for ClaudeUsage {
     fn name(&self) -> &'static str {
         "claude"
+    }
+
+    fn files(&self) -> Vec<WatchedFile> {
+        CONVERSATIONS.to_vec()
     }
 
     fn records(&self, state_dir: &Path, since: Time) -> Result<Vec<UsageRecord>> {

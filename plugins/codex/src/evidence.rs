@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mng_core::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::storage;
 use mng_core::{Error, Result};
 use serde_json::Value;
 
 use crate::convert::text_of;
 use crate::home::AgentFiles;
+use crate::probe::ROLLOUTS;
 use crate::{rollout, screen};
 
 /// How much of the end of a message has to be found again.
@@ -40,6 +42,13 @@ impl Input for CodexInput {
 
     fn rejection(&self, pane: &str, text: &str) -> Option<String> {
         screen::rejection(pane, text)
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        vec![
+            WatchedFile::new("plugin/codex/home/history.jsonl", FilePart::LongEnds),
+            WatchedFile { newest: 3, ..WatchedFile::new(ROLLOUTS, FilePart::LongEnds) },
+        ]
     }
 
     fn watch(&self, to: Recipient<'_>, text: &str) -> Result<Box<dyn EvidenceWatch>> {

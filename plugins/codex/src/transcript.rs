@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::{Converter, TranscriptSource};
 use mng_core::{Error, Result};
 
 use crate::convert::RolloutConverter;
 use crate::home::AgentFiles;
+use crate::probe::ROLLOUTS;
 use crate::rollout::{self, Meta};
 
 /// The rollouts in an agent's private home.
@@ -25,6 +27,10 @@ impl TranscriptSource for CodexTranscript {
         let found = rollout::find_all(&sessions)
             .map_err(|error| Error::io(format!("list `{}`", sessions.display()), error))?;
         Ok(found.into_iter().map(|rollout| rollout.path).collect())
+    }
+
+    fn files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new(ROLLOUTS, FilePart::All)]
     }
 
     fn converter(&self, session: &Path) -> Box<dyn Converter> {

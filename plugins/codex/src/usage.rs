@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
 
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::usage::{CostMode, Tokens, UsageRecord, UsageSource, Window};
 use mng_core::model::time::Time;
 use mng_core::{Error, Result};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::home::AgentFiles;
+use crate::probe::ROLLOUTS;
 use crate::rollout::{self, Rollout};
 
 /// How much of the end of a rollout holds its last count, as a rule.
@@ -26,6 +28,10 @@ pub(crate) struct CodexUsage;
 impl UsageSource for CodexUsage {
     fn name(&self) -> &'static str {
         "codex"
+    }
+
+    fn files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new(ROLLOUTS, FilePart::All)]
     }
 
     fn records(&self, state_dir: &Path, since: Time) -> Result<Vec<UsageRecord>> {

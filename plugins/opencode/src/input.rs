@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use mng_core::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::storage;
 use mng_core::{Error, ErrorClass, Result};
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ impl Input for HttpInput {
     /// Nothing on the screen keeps a message out: it is queued behind a question, too.
     fn screen(&self, _pane: &str) -> ScreenState {
         ScreenState::Ready { leftover: None }
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new(LOG, FilePart::LongEnds)]
     }
 
     fn watch(&self, to: Recipient<'_>, text: &str) -> Result<Box<dyn EvidenceWatch>> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use mng_core::Result;
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::{BadLine, Converter, TranscriptSource};
 use mng_core::storage;
 use serde_json::{Map, Value, json};
@@ -26,6 +27,10 @@ impl TranscriptSource for Messages {
     fn sessions(&self, state_dir: &Path) -> Result<Vec<PathBuf>> {
         let log = state_dir.join(LOG);
         Ok(log.exists().then_some(log).into_iter().collect())
+    }
+
+    fn files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new(LOG, FilePart::All)]
     }
 
     fn converter(&self, _session: &Path) -> Box<dyn Converter> {

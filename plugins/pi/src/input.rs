@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use mng_core::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::TranscriptSource as _;
 use mng_core::storage;
 use mng_core::transports::ExecRequest;
 use mng_core::{Error, ErrorClass, Result};
 use serde_json::Value;
 
-use crate::transcript::{Sessions, user_text};
+use crate::transcript::{SESSION_FILES, Sessions, user_text};
 
 /// Read by our extension: one JSON string a line.
 const INBOX: &str = "pi_inbox";
@@ -35,6 +36,10 @@ impl Input for InboxInput {
     /// Nothing on the screen keeps a message out.
     fn screen(&self, _pane: &str) -> ScreenState {
         ScreenState::Ready { leftover: None }
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile { newest: 2, ..WatchedFile::new(SESSION_FILES, FilePart::LongEnds) }]
     }
 
     fn watch(&self, to: Recipient<'_>, text: &str) -> Result<Box<dyn EvidenceWatch>> {
@@ -67,7 +72,11 @@ async fn deliver(to: Recipient<'_>, text: &str) -> Result<Evidence> {
     let line = format!("{}\n", Value::from(text));
     let history = to.state_dir.join(HISTORY);
     let start = transport.stat(&history).await?.map_or(0, |stat| stat.size);
-    let mut watch = SessionWatch::start(to.state_dir, text)?;
+    // Of another machine the history tells.
+    let mut watch = match to.host.is_local() {
+        true => Some(SessionWatch::start(to.state_dir, text)?),
+        false => None,
+    };
     let is_busy = transport.stat(&to.state_dir.join("active")).await?.is_some();
     let inbox = to.state_dir.join(INBOX);
     let request = ExecRequest::sh(APPEND, [inbox.to_string_lossy()]).stdin(line.clone());
@@ -75,7 +84,9 @@ async fn deliver(to: Recipient<'_>, text: &str) -> Result<Evidence> {
     let deadline = Instant::now() + TAKEN;
     let mut is_handed_over = false;
     while Instant::now() < deadline {
-        if let Some(evidence) = watch.poll()? {
+        if let Some(watch) = &mut watch
+            && let Some(evidence) = watch.poll()?
+        {
             return Ok(evidence);
         }
         if !is_handed_over {

@@ -4,12 +4,16 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::{BadLine, Converter, TranscriptSource};
 use mng_core::model::order;
 use mng_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
 use crate::provision::SESSIONS;
+
+/// The session files, as a pattern below the state dir.
+pub(crate) const SESSION_FILES: &str = "plugin/pi_coding/sessions/*/*.jsonl";
 
 const EMITTER: &str = "pi-coding/common_transcript";
 
@@ -25,6 +29,10 @@ impl TranscriptSource for Sessions {
 
     fn sessions(&self, state_dir: &Path) -> Result<Vec<PathBuf>> {
         files_in(&state_dir.join(SESSIONS))
+    }
+
+    fn files(&self) -> Vec<WatchedFile> {
+        vec![WatchedFile::new(SESSION_FILES, FilePart::All)]
     }
 
     fn converter(&self, session: &Path) -> Box<dyn Converter> {

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::agents::processes::ProcessTable;
-use crate::agents::testing::{PrivateHost, block, eventually};
+use crate::agents::testing::{PrivateHost, block, eventually, here_and_far};
 use crate::model::record::ExtraWindow;
 
 fn launch_file(private: &PrivateHost, record: &AgentRecord) -> LaunchFile {
@@ -51,15 +51,15 @@ fn the_command_runs_under_the_persons_shell_with_the_agents_variables() {
     assert_eq!(again.pane_id, started.pane_id);
 }
 
-#[test]
-fn an_ended_command_leaves_a_prompt_and_its_exit_code() {
-    let private = PrivateHost::new();
-    let record = private.agent("a1", "exit 3");
-    let started = private.start(&record).unwrap();
-    eventually("the exit code is written", || launch_file(&private, &record).exit_code == Some(3));
-    private.tmux(&["send-keys", "-t", &started.pane_id, "-l", "echo $((40+2)) $MNG_AGENT_NAME >shell"]);
-    private.tmux(&["send-keys", "-t", &started.pane_id, "Enter"]);
-    eventually("the shell answers", || private.read("work/shell") == "42 a1\n");
+here_and_far! {
+    fn an_ended_command_leaves_a_prompt_and_its_exit_code(private) {
+        let record = private.agent("a1", "exit 3");
+        let started = private.start(&record).unwrap();
+        eventually("the exit code is written", || launch_file(&private, &record).exit_code == Some(3));
+        private.tmux(&["send-keys", "-t", &started.pane_id, "-l", "echo $((40+2)) $MNG_AGENT_NAME >shell"]);
+        private.tmux(&["send-keys", "-t", &started.pane_id, "Enter"]);
+        eventually("the shell answers", || private.read("work/shell") == "42 a1\n");
+    }
 }
 
 #[test]
@@ -101,46 +101,46 @@ fn many_windows_fit() {
     assert_eq!(windows.lines().next(), Some("1"));
 }
 
-#[test]
-fn a_missing_work_dir_is_said_with_the_way_back() {
-    let private = PrivateHost::new();
-    let mut record = private.agent("a1", "sleep 600");
-    record.work_dir = private.path("gone");
-    record.checked_out_branch_name = Some("mng/a1".into());
-    let error = private.start(&record).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::AgentStart);
-    assert!(error.to_string().ends_with("/gone` is gone"), "{error}");
-    let hint = error.hint().unwrap();
-    assert!(hint.starts_with("git worktree add -f ") && hint.contains("mng/a1"), "{hint}");
-    assert!(private.tmux(&["list-sessions"]).is_empty());
-}
-
-#[test]
-fn a_session_of_the_same_name_is_not_taken_for_ours() {
-    let private = PrivateHost::new();
-    let first = private.agent("a1", "sleep 600");
-    private.start(&first).unwrap();
-    let second = private.agent("a1", "sleep 600");
-    for is_new in [true, false] {
-        let error = private.start_with(&second, |request| request.is_new = is_new).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("cannot start agent `a1`: the tmux session `mng-a1` belongs to agent `{}`", first.id)
-        );
+here_and_far! {
+    fn a_missing_work_dir_is_said_with_the_way_back(private) {
+        let mut record = private.agent("a1", "sleep 600");
+        record.work_dir = private.path("gone");
+        record.checked_out_branch_name = Some("mng/a1".into());
+        let error = private.start(&record).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::AgentStart);
+        assert!(error.to_string().ends_with("/gone` is gone"), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("git worktree add -f ") && hint.contains("mng/a1"), "{hint}");
+        assert!(private.tmux(&["list-sessions"]).is_empty());
     }
-    assert_eq!(private.tmux(&["list-sessions"]).lines().count(), 1);
 }
 
-#[test]
-fn an_unmarked_session_counts_if_nobody_else_claims_it() {
-    let private = PrivateHost::new();
-    private.tmux(&["new-session", "-d", "-s", "mng-a1"]);
-    let record = private.agent("a1", "sleep 600");
-    let started = private.start_with(&record, |request| request.is_new = false).unwrap();
-    assert!(started.was_running);
-    let other = private.agent("a1", "sleep 600");
-    let error = private.start_with(&record, |request| request.is_new = false).unwrap_err();
-    assert!(error.to_string().contains(other.id.as_str()), "{error}");
+here_and_far! {
+    fn a_session_of_the_same_name_is_not_taken_for_ours(private) {
+        let first = private.agent("a1", "sleep 600");
+        private.start(&first).unwrap();
+        let second = private.agent("a1", "sleep 600");
+        for is_new in [true, false] {
+            let error = private.start_with(&second, |request| request.is_new = is_new).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("cannot start agent `a1`: the tmux session `mng-a1` belongs to agent `{}`", first.id)
+            );
+        }
+        assert_eq!(private.tmux(&["list-sessions"]).lines().count(), 1);
+    }
+}
+
+here_and_far! {
+    fn an_unmarked_session_counts_if_nobody_else_claims_it(private) {
+        private.tmux(&["new-session", "-d", "-s", "mng-a1"]);
+        let record = private.agent("a1", "sleep 600");
+        let started = private.start_with(&record, |request| request.is_new = false).unwrap();
+        assert!(started.was_running);
+        let other = private.agent("a1", "sleep 600");
+        let error = private.start_with(&record, |request| request.is_new = false).unwrap_err();
+        assert!(error.to_string().contains(other.id.as_str()), "{error}");
+    }
 }
 
 #[test]
@@ -157,18 +157,18 @@ fn the_server_is_not_branded_by_the_agent_that_starts_it() {
     assert_eq!(fs::read_link(format!("/proc/{}/cwd", pid.trim())).unwrap(), Path::new("/"));
 }
 
-#[test]
-fn markers_of_the_last_run_are_gone() {
-    let private = PrivateHost::new();
-    let record = private.agent("a1", "sleep 600");
-    let state = private.host.layout.agent(&record.id);
-    for marker in ["active", "permissions_waiting"] {
-        fs::write(state.join(marker), "").unwrap();
+here_and_far! {
+    fn markers_of_the_last_run_are_gone(private) {
+        let record = private.agent("a1", "sleep 600");
+        let state = private.host.layout.agent(&record.id);
+        for marker in ["active", "permissions_waiting"] {
+            fs::write(state.join(marker), "").unwrap();
+        }
+        private.start(&record).unwrap();
+        assert!(!state.join("active").exists() && !state.join("permissions_waiting").exists());
+        let start: serde_json::Value = serde_json::from_str(&private.read(state.join("activity/start"))).unwrap();
+        assert_eq!(start["agent_name"], "a1");
     }
-    private.start(&record).unwrap();
-    assert!(!state.join("active").exists() && !state.join("permissions_waiting").exists());
-    let start: serde_json::Value = serde_json::from_str(&private.read(state.join("activity/start"))).unwrap();
-    assert_eq!(start["agent_name"], "a1");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{
     SOURCE, STARTED, Sent, Target, UNCONFIRMED,
 };
 use crate::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
+use crate::agents::sight::Sight;
 use crate::agents::tmux::{CaptureRequest, Submit, Tmux};
 use crate::hosts::{EventStream, Host};
 use crate::model::env_file::EnvVars;
@@ -96,7 +97,7 @@ impl Typing<'_> {
                     }
                 }
                 ScreenState::Unclear => {
-                    if self.target.has_ended(self.host) {
+                    if self.target.has_ended(self.host).await {
                         return Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into());
                     }
                     if Instant::now() >= deadline {
@@ -153,7 +154,7 @@ impl Typing<'_> {
             if is_more || self.stands_in_box(&screen) {
                 return Ok(());
             }
-            if self.target.has_ended(self.host) {
+            if self.target.has_ended(self.host).await {
                 return Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into());
             }
             if Instant::now() >= deadline {
@@ -167,6 +168,7 @@ impl Typing<'_> {
     /// Waits for proof after Enter. `None`: the window is over.
     async fn await_proof(
         &self,
+        sight: &mut Sight,
         watch: &mut dyn EvidenceWatch,
         window: Duration,
         is_relaxed: bool,
@@ -175,6 +177,7 @@ impl Typing<'_> {
         let mut read = begin;
         let mut again = ENTER_AGAIN.iter().peekable();
         loop {
+            sight.refresh(self.host).await?;
             if let Some(evidence) = watch.poll()? {
                 return Ok(Some(evidence));
             }
@@ -188,8 +191,9 @@ impl Typing<'_> {
             if waited >= window {
                 return Ok(None);
             }
-            if self.target.has_ended(self.host) {
+            if self.target.has_ended(self.host).await {
                 // It may have been the last thing that it did.
+                sight.refresh(self.host).await?;
                 return match watch.poll()? {
                     Some(evidence) => Ok(Some(evidence)),
                     None => Err(MessageError::EndedMeanwhile { agent: self.agent.clone() }.into()),
@@ -199,7 +203,8 @@ impl Typing<'_> {
             {
                 Tmux::on(self.host).press(&self.target.pane, &["Enter"]).await?;
             }
-            tokio::time::sleep(if waited < EARLY { PROOF_POLL } else { LATE_POLL }).await;
+            let poll = if waited < EARLY { PROOF_POLL } else { LATE_POLL };
+            tokio::time::sleep(Sight::poll(self.host, poll)).await;
         }
     }
 
@@ -268,8 +273,12 @@ pub(super) async fn send(
     }
     fault::point("message.typed");
     typing.await_shown(before).await.map_err(Attempt::typed)?;
-    let mut watch = input.watch(to, typing.text).map_err(Attempt::typed)?;
-    if target.has_ended(host) {
+    let mut sight = Sight::of(&request.record.id, input.watched_files());
+    sight.refresh(host).await.map_err(Attempt::typed)?;
+    let readable = sight.dir(host);
+    let mut watch =
+        input.watch(Recipient { state_dir: &readable, ..to }, typing.text).map_err(Attempt::typed)?;
+    if target.has_ended(host).await {
         // A shell has the text now.
         let _ = Tmux::on(host).press(&target.pane, &["C-c"]).await;
         return Err(Attempt::typed(MessageError::EndedMeanwhile { agent: typing.agent }));
@@ -279,7 +288,8 @@ pub(super) async fn send(
     notes.write(QUEUED, json!({})).await.map_err(Attempt::typed)?;
     let is_relaxed = input.is_relaxed(typing.text);
     let window = if is_relaxed { RELAXED } else { STRICT };
-    let proof = typing.await_proof(&mut *watch, window, is_relaxed).await.map_err(Attempt::typed)?;
+    let proof =
+        typing.await_proof(&mut sight, &mut *watch, window, is_relaxed).await.map_err(Attempt::typed)?;
     fault::point("message.proven");
     if matches!(proof, Some(Evidence::Rejected(_)))
         && let ScreenState::Ready { leftover: Some(held) } =
@@ -376,6 +386,7 @@ async fn environment(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
 
 /// A message that the program gets as an argument of its start.
 pub struct FirstMessage {
+    sight: Sight,
     watch: Box<dyn EvidenceWatch>,
     message_id: String,
     sent_at: Time,
@@ -396,9 +407,11 @@ impl FirstMessage {
         let Some(input) = input else { return Ok(None) };
         let state_dir = host.layout.agent(&record.id);
         let env = environment(host, record).await?;
-        let to = Recipient { host, record, state_dir: &state_dir, env: &env };
+        let mut sight = Sight::of(&record.id, input.watched_files());
+        sight.refresh(host).await?;
+        let to = Recipient { host, record, state_dir: &sight.dir(host), env: &env };
         let watch = input.watch(to, text)?;
-        let first = Self { watch, message_id: format!("msg-{}", random_hex()), sent_at: Time::now() };
+        let first = Self { sight, watch, message_id: format!("msg-{}", random_hex()), sent_at: Time::now() };
         let log = EventStream::new(&state_dir, SOURCE);
         let notes = Notes { host, log: &log, message_id: &first.message_id };
         notes.write(STARTED, json!({ "text": text, "as_argument": true })).await?;
@@ -423,13 +436,14 @@ pub async fn confirm_first_message(
     first: FirstMessage,
     window: Duration,
 ) -> Result<Receipt> {
-    let FirstMessage { mut watch, message_id, sent_at } = first;
+    let FirstMessage { mut sight, mut watch, message_id, sent_at } = first;
     let log = EventStream::new(&host.layout.agent(&record.id), SOURCE);
     let notes = Notes { host, log: &log, message_id: &message_id };
     let deadline = Instant::now() + window;
     let proof = loop {
+        sight.refresh(host).await?;
         match watch.poll()? {
-            None if Instant::now() < deadline => tokio::time::sleep(PROOF_POLL).await,
+            None if Instant::now() < deadline => tokio::time::sleep(Sight::poll(host, PROOF_POLL)).await,
             proof => break proof,
         }
     };

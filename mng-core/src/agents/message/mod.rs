@@ -23,7 +23,7 @@ pub use error::{FailureKind, MessageError};
 use super::facts::{AgentFacts, LaunchFacts, Seen, SessionFacts, TypeTraits};
 use super::judge::judge;
 use super::probe::{ProbeRequest, probe_host};
-use super::processes::{ProcessId, has_proc, read_process};
+use super::processes::{Process, ProcessId, ProcessTable, has_proc, read_process};
 use super::tmux::{Submit, Tmux};
 use crate::hosts::{EventStream, Host};
 use crate::model::error::{Error, Result};
@@ -220,14 +220,13 @@ struct Target {
 
 impl Target {
     /// Whether the program is known to have ended.
-    fn has_ended(&self, host: &Host) -> bool {
-        self.process.is_some_and(|process| {
-            has_proc(host)
-                && !read_process(process.pid)
-                    .ok()
-                    .flatten()
-                    .is_some_and(|now| now.id == process && !now.is_zombie)
-        })
+    async fn has_ended(&self, host: &Host) -> bool {
+        let Some(process) = self.process else { return false };
+        if !host.is_local() {
+            return ProcessTable::read(host).await.is_ok_and(|table| !table.is_alive(process));
+        }
+        let is_same = |now: Process| now.id == process && !now.is_zombie;
+        has_proc(host) && !read_process(process.pid).ok().flatten().is_some_and(is_same)
     }
 }
 
@@ -300,7 +299,7 @@ async fn type_message(host: &Host, agent: &str, target: &Target, text: &str) -> 
         Err(error) => return Err(Attempt { error, was_typed: true }),
     }
     // If the program has gone meanwhile, the text stands at a shell's prompt. It must not be run.
-    if target.has_ended(host) {
+    if target.has_ended(host).await {
         let _ = tmux.press(&target.pane, &["C-c"]).await;
         return Err(Attempt { error: ended(), was_typed: true });
     }

@@ -206,7 +206,8 @@ fn agent(
         usage: None,
         record,
     };
-    if facts.traits.agent_type.is_some() || facts.traits.probe.is_some() {
+    // Of one that is named its files may be all that is asked for.
+    if facts.traits.probe.is_some() || request.agents.is_some() {
         facts.type_state = type_state(host, &facts, files, table, mirrors);
     }
     facts

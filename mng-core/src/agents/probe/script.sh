@@ -26,12 +26,13 @@ case $(stat -c %.9Y / 2>/dev/null) in
 esac
 
 # $1 kind  $2 name  $3 size. `W` at most 256 KiB of it, `P` and `U` 4 KiB; `E` the first line and the last
-# 16 KiB, `L` the last 512 KiB; `T` nothing. What is no plain file could block.
+# 16 KiB, `L` the last 512 KiB; `T` nothing, `A` later. What is no plain file could block.
 part() {
     end=0
     case $1 in
     W) limit=262144 ;;
     P | U) limit=4096 ;;
+    A) mark part A 0 "$2" && return ;;
     E) limit=32768 end=16384 ;;
     L) limit=1048576 end=524288 ;;
     *) return ;;

@@ -21,6 +21,7 @@ pub use records::{Role, SCHEMA_VERSION, arguments};
 use serde_json::Value;
 pub use store::{Pass, Store};
 
+use super::mirror::WatchedFile;
 use crate::model::error::Result;
 
 /// How a type's conversations lie on disk. Works on the state dir of a live or stopped agent and on the
@@ -34,6 +35,12 @@ pub trait TranscriptSource: Send + Sync + fmt::Debug {
     /// # Errors
     /// The directory is there and cannot be read.
     fn sessions(&self, state_dir: &Path) -> Result<Vec<PathBuf>>;
+
+    /// All that [`TranscriptSource::sessions`] and the converters look at, below the state dir: of another
+    /// machine nothing else is there.
+    fn files(&self) -> Vec<WatchedFile> {
+        Vec::new()
+    }
 
     /// Reads one of these files from its start.
     fn converter(&self, session: &Path) -> Box<dyn Converter>;

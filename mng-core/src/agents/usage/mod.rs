@@ -13,6 +13,7 @@ pub use prices::{FAST, Price, Prices};
 pub use record::{Cost, CostMode, Tokens, UsageRecord, Window};
 pub use settings::UsageSettings;
 
+use super::mirror::WatchedFile;
 use crate::model::error::Result;
 use crate::model::time::Time;
 
@@ -22,6 +23,11 @@ use crate::model::time::Time;
 pub trait UsageSource: Send + Sync + fmt::Debug {
     /// The type's root name, as in `events/<name>/usage` (`claude`, `pi-coding`).
     fn name(&self) -> &str;
+
+    /// All that [`UsageSource::records`] looks at, below the state dir: of another machine nothing else is there.
+    fn files(&self) -> Vec<WatchedFile> {
+        Vec::new()
+    }
 
     /// The records since that time, and the last one before it where records are cumulative: it is what the
     /// later ones are compared with. Older ones do no harm. Lines that cannot be read are skipped.

@@ -4,11 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mng_core::agents::input::{Evidence, EvidenceWatch};
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::{Result, storage};
 use serde_json::Value;
 
 use crate::conversations;
 use crate::places::ISOLATED_DIR;
+
+/// What [`Watch`] looks at, for agents of other machines.
+pub(crate) const WATCHED: [WatchedFile; 3] = [
+    WatchedFile::new("claude_session_id", FilePart::Whole),
+    WatchedFile::new("claude_transcript_path", FilePart::Path),
+    WatchedFile {
+        newest: 2,
+        ..WatchedFile::new("plugin/claude/anthropic/projects/*/*.jsonl", FilePart::LongEnds)
+    },
+];
 
 /// How much of the end of a message has to be found again, in letters and digits.
 const TAIL: usize = 200;

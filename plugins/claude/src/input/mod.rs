@@ -8,6 +8,7 @@ mod recorded;
 
 use mng_core::Result;
 use mng_core::agents::input::{Dialog, EvidenceWatch, Input, Recipient, ScreenState};
+use mng_core::agents::mirror::WatchedFile;
 
 use self::pane::Row;
 
@@ -29,6 +30,10 @@ impl Input for ClaudeInput {
 
     fn is_relaxed(&self, text: &str) -> bool {
         text.starts_with(['/', '!'])
+    }
+
+    fn watched_files(&self) -> Vec<WatchedFile> {
+        evidence::WATCHED.to_vec()
     }
 
     fn watch(&self, to: Recipient<'_>, text: &str) -> Result<Box<dyn EvidenceWatch>> {

@@ -12,6 +12,7 @@ use std::io::{self, BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use mng_core::agents::mirror::{FilePart, WatchedFile};
 use mng_core::agents::transcript::{Converter, TranscriptSource};
 use mng_core::{Error, Result};
 use serde_json::Value;
@@ -30,6 +31,15 @@ pub(crate) struct ClaudeTranscript {
     /// `emit_common_transcript`.
     pub(crate) is_kept: bool,
 }
+
+/// The conversations of an agent, for agents of other machines.
+pub(crate) const CONVERSATIONS: [WatchedFile; 5] = [
+    WatchedFile::new("claude_session_id_history", FilePart::Whole),
+    WatchedFile::new("claude_session_id", FilePart::Whole),
+    WatchedFile::new("claude_transcript_path", FilePart::Path),
+    WatchedFile::new("plugin/claude/anthropic/projects/*/*.jsonl", FilePart::All),
+    WatchedFile::new("plugin/claude/anthropic/projects/*/*/subagents/*.jsonl", FilePart::All),
+];
 
 impl TranscriptSource for ClaudeTranscript {
     fn name(&self) -> &'static str {
@@ -57,6 +67,10 @@ impl TranscriptSource for ClaudeTranscript {
             std::iter::once(session).chain(below)
         };
         Ok(found.into_iter().flat_map(with_sub_agents).collect())
+    }
+
+    fn files(&self) -> Vec<WatchedFile> {
+        CONVERSATIONS.to_vec()
     }
 
     fn converter(&self, _session: &Path) -> Box<dyn Converter> {
