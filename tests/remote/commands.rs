@@ -216,3 +216,21 @@ fn a_terminal_is_put_onto_the_host() {
         std::process::Command::new(&plan.argv[0]).args(&plan.argv[1..]).envs(&plan.env).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a b|it's \\ !|$HOME|", "{output:?}");
 }
+
+#[test]
+fn words_of_any_kind_arrive_as_they_are() {
+    let Some(host) = SshHost::start("alpha") else { return };
+    let transport = transport(&host);
+    let alphabet: Vec<char> = "ab \t\n'\"\\$`!%*?[]{}()<>|&;#~=-é✓".chars().collect();
+    let mut random = fastrand::Rng::with_seed(20);
+    block(async {
+        for _ in 0..60 {
+            let words: Vec<String> = (0..random.usize(1..4))
+                .map(|_| (0..random.usize(0..12)).map(|_| alphabet[random.usize(..alphabet.len())]).collect())
+                .collect();
+            let request = ExecRequest::sh("printf '%s\\0' \"$@\"", &words).env("V", words[0].clone());
+            let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
+            assert_eq!(transport.exec(request).await.unwrap().stdout_text(), expected, "{words:?}");
+        }
+    });
+}

@@ -128,7 +128,7 @@ fn a_holder_killed_on_the_host_is_noticed() {
     let path = host.root().join("tmp/host_lock");
     block(async {
         let _guard = transport.lock(&path, None, silent()).await.unwrap();
-        assert!(host.run(&["pkill", "-KILL", "-x", "cat"]).status.success());
+        assert!(host.run(&["pkill", "-KILL", "-f", "mng-lock-"]).status.success());
         eventually("it is free", || !FileLock::is_held(&path)).await;
         let end = crate::world::deadline();
         while transport.exec(sh("true")).await.is_ok() {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mng_core::model::error::Error;
-use mng_core::transports::ExecRequest;
+use mng_core::transports::{Chunk, ExecRequest};
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::command::Fence;
 use crate::connection::Connection;
 use crate::error::SshError;
+use crate::exec::End;
 
 /// Longest wait for a host that refuses channels, when the caller sets no deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,7 +60,8 @@ pub(crate) async fn open(
     deadline: Option<Instant>,
     takes_slot: bool,
 ) -> Result<(Channel<Msg>, Option<OwnedSemaphorePermit>), SshError> {
-    let deadline = Some(deadline.unwrap_or_else(|| Instant::now() + PATIENCE));
+    let started = Instant::now();
+    let deadline = Some(deadline.unwrap_or(started + PATIENCE));
     let no_channel = || SshError::NoChannel { endpoint: connection.target.endpoint() };
     let slot = if takes_slot {
         let slots = Arc::clone(&connection.slots);
@@ -109,35 +111,86 @@ async fn request_channel(connection: &Arc<Connection>) -> Result<Channel<Msg>, r
 pub(crate) struct Running {
     connection: Arc<Connection>,
     pub(crate) write: Arc<ChannelWriteHalf<Msg>>,
-    user: Option<String>,
-    /// The process on the host, once it has told.
-    pub(crate) pid: Option<u32>,
+    /// Taken out when the command is ended.
+    inner: Option<Inner>,
     has_ended: bool,
+}
+
+struct Inner {
+    read: ChannelReadHalf,
+    end: End,
+    user: Option<String>,
     /// Given back when the channel is closed.
     slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Running {
-    pub(crate) fn new(
+    /// Sends the command: from here on it may run.
+    ///
+    /// # Errors
+    /// A request that cannot be written as a command line, or a line that is lost.
+    pub(crate) async fn start(
         connection: &Arc<Connection>,
-        write: ChannelWriteHalf<Msg>,
-        user: Option<String>,
-        slot: Option<OwnedSemaphorePermit>,
-    ) -> Self {
-        let connection = Arc::clone(connection);
-        Self { connection, write: Arc::new(write), user, pid: None, has_ended: false, slot }
+        request: &ExecRequest,
+        deadline: Option<Instant>,
+        takes_slot: bool,
+    ) -> Result<Self, Fault> {
+        let fence = Fence::new();
+        let line = fence.line(request, &connection.target.user)?;
+        let (channel, slot) = open(connection, deadline, takes_slot).await.map_err(Fault::unsent)?;
+        let (read, write) = channel.split();
+        let inner = Inner { read, end: End::new(&fence), user: request.user.clone(), slot };
+        let mut running = Self {
+            connection: Arc::clone(connection),
+            write: Arc::new(write),
+            inner: Some(inner),
+            has_ended: false,
+        };
+        if running.write.exec(true, line).await.is_err() {
+            running.has_ended = true;
+            return Err(Fault::Line { error: connection.line_lost(true), was_sent: true });
+        }
+        Ok(running)
     }
 
-    /// The command ended by itself, or the line did.
-    pub(crate) fn ended(&mut self) {
+    /// The next message; `None` when the line is lost.
+    pub(crate) async fn wait(&mut self) -> Option<ChannelMsg> {
+        match &mut self.inner {
+            Some(inner) => inner.read.wait().await,
+            None => None,
+        }
+    }
+
+    /// Takes a message in; whether it was the last one.
+    pub(crate) fn take(&mut self, message: ChannelMsg, on_chunk: &mut (dyn FnMut(Chunk) + Send)) -> bool {
+        self.inner.as_mut().is_none_or(|inner| inner.end.take(message, on_chunk))
+    }
+
+    /// Whether the command has told its exit code or signal.
+    pub(crate) fn has_exited(&self) -> bool {
+        self.inner.as_ref().is_none_or(|inner| inner.end.has_exited)
+    }
+
+    /// The command ended by itself: how, or why it did not even start.
+    pub(crate) fn finish(mut self, request: &ExecRequest) -> Result<Option<i32>, Error> {
         self.has_ended = true;
+        let Some(inner) = &self.inner else { return Ok(None) };
+        inner.end.judge(&self.connection, request)?;
+        Ok(inner.end.code)
+    }
+
+    /// The line is lost, so there is nothing to end.
+    pub(crate) fn lost(mut self) -> SshError {
+        self.has_ended = true;
+        self.connection.line_lost(true)
     }
 
     /// Ends the command's process group now.
     pub(crate) async fn kill(mut self) {
         self.has_ended = true;
-        let killing = end(Arc::clone(&self.connection), Arc::clone(&self.write), self.user.take(), self.pid);
-        let _ = timeout(KILL, killing).await;
+        if let Some(inner) = self.inner.take() {
+            let _ = timeout(KILL, end(Arc::clone(&self.connection), Arc::clone(&self.write), inner)).await;
+        }
     }
 }
 
@@ -145,40 +198,39 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Without a runtime the program is ending, and with it the connection.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (write, slot) = (Arc::clone(&self.write), self.slot.take());
+        let Some(inner) = self.inner.take() else { return };
+        let (connection, write) = (Arc::clone(&self.connection), Arc::clone(&self.write));
         if self.has_ended {
             runtime.spawn(async move {
                 let _ = timeout(KILL, write.close()).await;
-                drop(slot);
+                drop(inner);
             });
             return;
         }
-        let killing = end(Arc::clone(&self.connection), write, self.user.take(), self.pid);
         runtime.spawn(async move {
-            let _ = timeout(KILL, killing).await;
-            drop(slot);
+            let _ = timeout(KILL, end(connection, write, inner)).await;
         });
     }
 }
 
-/// Signals both ways: sshd refuses the request of the protocol for some logins, and the command may not have
-/// told its number yet.
-async fn end(
-    connection: Arc<Connection>,
-    write: Arc<ChannelWriteHalf<Msg>>,
-    user: Option<String>,
-    pid: Option<u32>,
-) {
+/// Signals both ways: sshd grants the request of the protocol to ordinary users only, and `kill` needs a number
+/// that the command tells a moment after its start.
+async fn end(connection: Arc<Connection>, write: Arc<ChannelWriteHalf<Msg>>, mut inner: Inner) {
     let _ = write.signal(Sig::KILL).await;
-    if let Some(pid) = pid {
-        let request = ExecRequest { user, ..ExecRequest::sh(KILL_SCRIPT, [pid.to_string()]) };
+    while inner.end.pid().is_none() {
+        let Some(message) = inner.read.wait().await else { return };
+        if inner.end.take(message, &mut |_| {}) {
+            break;
+        }
+    }
+    if let Some(pid) = inner.end.pid().filter(|_| !inner.end.has_exited) {
+        let request = ExecRequest { user: inner.user.take(), ..ExecRequest::sh(KILL_SCRIPT, [pid.to_string()]) };
         let line = Fence::new().line(&request, &connection.target.user);
         if let (Ok(line), Ok((mut channel, _))) = (line, open(&connection, None, false).await)
             && channel.exec(true, line).await.is_ok()
         {
             while let Some(message) = channel.wait().await {
-                if matches!(message, ChannelMsg::Close | ChannelMsg::ExitStatus { .. } | ChannelMsg::Failure)
-                {
+                if matches!(message, ChannelMsg::Close | ChannelMsg::ExitStatus { .. } | ChannelMsg::Failure) {
                     break;
                 }
             }
@@ -186,4 +238,5 @@ async fn end(
         }
     }
     let _ = write.close().await;
+    drop(inner.slot);
 }

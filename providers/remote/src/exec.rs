@@ -9,7 +9,7 @@ use mng_core::transports::{Chunk, ExecOutput, ExecRequest, TransportError};
 use russh::ChannelMsg;
 use tokio::time::{Instant, sleep};
 
-use crate::channel::{Fault, Running, open};
+use crate::channel::{Fault, Running};
 use crate::command::{Fence, Gate};
 use crate::connection::Connection;
 use crate::error::SshError;
@@ -25,15 +25,7 @@ pub(crate) async fn run(
     deadline: Option<Instant>,
     on_chunk: &mut (dyn FnMut(Chunk) + Send),
 ) -> Result<ExecOutput, Fault> {
-    let fence = Fence::new();
-    let line = fence.line(request, &connection.target.user)?;
-    let (channel, slot) = open(connection, deadline, true).await.map_err(Fault::unsent)?;
-    let (mut read, write) = channel.split();
-    let mut running = Running::new(connection, write, request.user.clone(), slot);
-    if running.write.exec(true, line).await.is_err() {
-        running.ended();
-        return Err(Fault::Line { error: connection.line_lost(true), was_sent: true });
-    }
+    let mut running = Running::start(connection, request, deadline, true).await?;
     let (write, input) = (Arc::clone(&running.write), request.stdin.clone().unwrap_or_default());
     let feed = async move {
         // A program that stops reading closes the pipe; its exit code tells the story.
@@ -41,12 +33,12 @@ pub(crate) async fn run(
         let _ = write.eof().await;
     };
     tokio::pin!(feed);
-    let mut end = End::new(&fence);
     let mut is_fed = false;
     loop {
+        let has_exited = running.has_exited();
         let message = tokio::select! {
             biased;
-            message = read.wait() => message,
+            message = running.wait() => message,
             () = &mut feed, if !is_fed => {
                 is_fed = true;
                 continue;
@@ -55,24 +47,19 @@ pub(crate) async fn run(
                 running.kill().await;
                 return Ok(ExecOutput { is_timed_out: true, ..ExecOutput::default() });
             }
-            () = sleep(AFTER_EXIT), if end.has_exited => break,
+            () = sleep(AFTER_EXIT), if has_exited => break,
         };
-        let Some(message) = message else {
-            running.ended();
-            if end.has_exited {
-                break;
-            }
-            return Err(Fault::Line { error: connection.line_lost(true), was_sent: true });
+        let is_over = match message {
+            Some(message) => running.take(message, on_chunk),
+            None if has_exited => true,
+            None => return Err(Fault::Line { error: running.lost(), was_sent: true }),
         };
-        let is_over = end.take(message, on_chunk);
-        running.pid = running.pid.or_else(|| end.pid());
         if is_over {
             break;
         }
     }
-    running.ended();
-    end.judge(connection, request)?;
-    Ok(ExecOutput { code: end.code, ..ExecOutput::default() })
+    let code = running.finish(request)?;
+    Ok(ExecOutput { code, ..ExecOutput::default() })
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

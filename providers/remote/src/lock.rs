@@ -11,7 +11,7 @@ use std::time::Duration;
 use mng_core::model::error::Error;
 use mng_core::storage::LockError;
 use mng_core::transports::{ExecRequest, LockGuard, PipedCommand};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -23,9 +23,15 @@ use crate::piped;
 /// Longest that taking a free lock may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// `$1` is the file, `$2` a word that marks our lines. Without `flock(1)` (macOS) there is `lockf(1)`, which
+/// How long a holder that hears nothing keeps the lock: the machine behind it may have gone to sleep, or lost
+/// the line for good, which sshd notices after hours.
+const SILENCE: Duration = Duration::from_secs(300);
+/// How often it hears from us.
+const BEAT: Duration = Duration::from_secs(60);
+
+/// `$1` is the file, `$2` a word that marks our lines, `$3` the seconds after which a silent line frees the lock. Without `flock(1)` (macOS) there is `lockf(1)`, which
 /// locks a descriptor on newer systems only, else perl. The lock belongs to the open file, so it outlives the
-/// program that took it, until the last process with descriptor 9 ends: `cat`.
+/// program that took it, until the last process with descriptor 9 ends: this shell.
 const SCRIPT: &str = r#"umask 077
 case $1 in */*) mkdir -p -- "${1%/*}" 2>/dev/null ;; esac
 ( : >>"$1" ) || exit 1
@@ -47,7 +53,17 @@ if ! command -v flock >/dev/null 2>&1; then
 fi
 take || { echo "$2 waiting"; await || exit 1; }
 echo "$2 acquired"
-exec cat >/dev/null
+exec >/dev/null 2>&1
+while :; do
+    (
+        exec 9>&- </dev/null
+        sleep "$3" &
+        trap 'kill $!' TERM
+        wait $! && kill -s KILL $$
+    ) &
+    read -r beat || { kill $!; exit 0; }
+    kill $!
+done
 "#;
 
 /// What the transport remembers of a lock that it holds.
@@ -89,7 +105,11 @@ pub(crate) async fn acquire(
     let started = Instant::now();
     let endpoint = connection.target.endpoint();
     let mark = format!("mng-lock-{:016x}", fastrand::u64(..));
-    let request = ExecRequest::sh(SCRIPT, [path.to_string_lossy().into_owned(), mark.clone()]);
+    let request = ExecRequest::sh(SCRIPT, [
+        path.to_string_lossy().into_owned(),
+        mark.clone(),
+        SILENCE.as_secs().to_string(),
+    ]);
     // No slot: eight long commands must not keep a lock from being taken.
     let PipedCommand { stdin, stdout, mut stderr, exit } = piped::spawn(connection, &request, false).await?;
     let mut lines = BufReader::new(stdout).lines();
@@ -148,15 +168,79 @@ pub(crate) async fn acquire(
     let remember = Arc::clone(&held);
     // Ends when the shell does, or a moment after the guard is dropped.
     tokio::spawn(async move {
-        let mut exit = exit;
-        tokio::select! {
-            _ = &mut exit => remember.has_ended.store(true, Ordering::SeqCst),
-            _ = released => {
-                drop(stdin);
-                let _: Result<Result<Option<i32>, Error>, _> = timeout(ANSWER, exit).await;
+        let (mut stdin, mut exit, mut released) = (stdin, exit, released);
+        loop {
+            tokio::select! {
+                _ = &mut exit => break remember.has_ended.store(true, Ordering::SeqCst),
+                _ = &mut released => {
+                    drop(stdin);
+                    let _: Result<Result<Option<i32>, Error>, _> = timeout(ANSWER, exit).await;
+                    break;
+                }
+                () = tokio::time::sleep(BEAT) => {
+                    let _ = timeout(ANSWER, stdin.write_all(b"\n")).await;
+                }
             }
         }
         drop((lines, stderr));
     });
     Ok(RemoteLock { held, _connection: Arc::clone(connection), _release: release })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, Write as _};
+    use std::process::{Child, Command, Stdio};
+
+    use mng_core::storage::FileLock;
+
+    use super::*;
+
+    /// A holder that waits for the silence of so many seconds, once it has the lock.
+    fn hold(shell: &[&str], path: &Path, silence: &str) -> Child {
+        let mut child = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", SCRIPT, "sh"])
+            .arg(path)
+            .args(["mark", silence])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "mark acquired\n", "{shell:?}");
+        child
+    }
+
+    #[test]
+    fn a_holder_lets_go_when_its_input_ends_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/host_lock");
+        for shell in [&["sh"][..], &["bash", "--posix"], &["busybox", "sh"]] {
+            if Command::new(shell[0]).arg("--help").output().is_err() {
+                continue;
+            }
+            let mut child = hold(shell, &path, "300");
+            child.stdin.as_mut().unwrap().write_all(b"\n\n").unwrap();
+            assert!(FileLock::is_held(&path), "{shell:?}");
+            drop(child.stdin.take());
+            assert!(child.wait().unwrap().success(), "{shell:?}");
+            // Its watchdog ends a moment later.
+            let freed = FileLock::acquire(&path, Some(Duration::from_secs(10)));
+            assert!(freed.is_ok(), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn a_holder_that_hears_nothing_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("host_lock");
+        let mut child = hold(&["sh"], &path, "1");
+        // Its input stays open meanwhile.
+        let input = child.stdin.take();
+        assert!(!child.wait().unwrap().success());
+        assert!(FileLock::acquire(&path, Some(Duration::from_secs(10))).is_ok());
+        drop(input);
+    }
 }

@@ -8,16 +8,14 @@ use std::task::{Context, Poll, ready};
 use mng_core::model::error::Result;
 use mng_core::transports::{Chunk, ExecRequest, PipedCommand};
 use russh::client::Msg;
-use russh::{ChannelReadHalf, ChannelWriteHalf};
+use russh::ChannelWriteHalf;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::sleep;
 
-use crate::channel::{Fault, Running, open};
-use crate::command::Fence;
+use crate::channel::{Fault, Running};
 use crate::connection::Connection;
-use crate::error::SshError;
-use crate::exec::{AFTER_EXIT, End};
+use crate::exec::AFTER_EXIT;
 
 /// Most bytes that wait for a reader. A channel that is not read holds up the whole connection, so a slow
 /// reader gets this much of a lead before it does.
@@ -29,24 +27,15 @@ pub(crate) async fn spawn(
     request: &ExecRequest,
     takes_slot: bool,
 ) -> std::result::Result<PipedCommand, Fault> {
-    let fence = Fence::new();
-    let line = fence.line(request, &connection.target.user)?;
-    let (channel, slot) = open(connection, None, takes_slot).await.map_err(Fault::unsent)?;
-    let (read, write) = channel.split();
-    let mut running = Running::new(connection, write, request.user.clone(), slot);
-    if running.write.exec(true, line).await.is_err() {
-        running.ended();
-        return Err(Fault::Line { error: connection.line_lost(true), was_sent: true });
-    }
+    let running = Running::start(connection, request, None, takes_slot).await?;
     let waiting = Arc::new(Semaphore::new(MOST_WAITING));
     let (out, stdout) = queue(&waiting);
     let (err, stderr) = queue(&waiting);
     let stdin = Input::new(Arc::clone(&running.write));
     let (ended, exit) = oneshot::channel();
-    let pump = Pump { read, out: Some(out), err: Some(err), end: End::new(&fence) };
-    let (connection, request) = (Arc::clone(connection), request.clone());
-    let task = tokio::spawn(pump.run(running, connection.clone(), request, ended));
-    let task = AbortOnDrop(task);
+    let pump = Pump { out: Some(out), err: Some(err) };
+    let task = AbortOnDrop(tokio::spawn(pump.run(running, request.clone(), ended)));
+    let connection = Arc::clone(connection);
     let exit = Box::pin(async move {
         let result = exit.await.unwrap_or_else(|_| Err(connection.line_lost(true).into()));
         drop(task);
@@ -66,57 +55,50 @@ impl Drop for AbortOnDrop {
 
 /// Moves messages to the queues, so that the channel is always read.
 struct Pump {
-    read: ChannelReadHalf,
     out: Option<Sender>,
     err: Option<Sender>,
-    end: End,
 }
 
 impl Pump {
     async fn run(
         mut self,
         mut running: Running,
-        connection: Arc<Connection>,
         request: ExecRequest,
         ended: oneshot::Sender<Result<Option<i32>>>,
     ) {
-        let mut is_lost = false;
-        loop {
+        let result = loop {
+            let has_exited = running.has_exited();
             let message = tokio::select! {
                 biased;
-                message = self.read.wait() => message,
-                () = sleep(AFTER_EXIT), if self.end.has_exited => break,
+                message = running.wait() => message,
+                () = sleep(AFTER_EXIT), if has_exited => break running.finish(&request),
             };
             let Some(message) = message else {
-                is_lost = !self.end.has_exited;
-                break;
+                break if has_exited { running.finish(&request) } else { Err(running.lost().into()) };
             };
             let mut chunks = Vec::new();
-            let is_over = self.end.take(message, &mut |chunk| chunks.push(chunk));
-            running.pid = running.pid.or_else(|| self.end.pid());
+            let is_over = running.take(message, &mut |chunk| chunks.push(chunk));
             for chunk in chunks {
-                let (queue, bytes) = match chunk {
-                    Chunk::Stdout(bytes) => (&mut self.out, bytes),
-                    Chunk::Stderr(bytes) => (&mut self.err, bytes),
-                };
-                // Whoever dropped the stream does not want the rest.
-                if let Some(sender) = queue
-                    && !sender.send(bytes).await
-                {
-                    *queue = None;
-                }
+                self.pass_on(chunk).await;
             }
             if is_over {
-                break;
+                break running.finish(&request);
             }
-        }
-        running.ended();
-        let result = if is_lost {
-            Err(SshError::LineLost { endpoint: connection.target.endpoint(), may_have_run: true }.into())
-        } else {
-            self.end.judge(&connection, &request).map(|()| self.end.code)
         };
         let _ = ended.send(result);
+    }
+
+    async fn pass_on(&mut self, chunk: Chunk) {
+        let (queue, bytes) = match chunk {
+            Chunk::Stdout(bytes) => (&mut self.out, bytes),
+            Chunk::Stderr(bytes) => (&mut self.err, bytes),
+        };
+        // Whoever dropped the stream does not want the rest.
+        if let Some(sender) = queue
+            && !sender.send(bytes).await
+        {
+            *queue = None;
+        }
     }
 }
 

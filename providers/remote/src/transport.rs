@@ -139,12 +139,13 @@ impl SshTransport {
     where
         F: Future<Output = Result<T, Fault>>,
     {
+        let started = Instant::now();
         let mut had_line = false;
         let mut tries = 0;
         loop {
             tries += 1;
             let connected = within(deadline, self.connection()).await.unwrap_or_else(|| {
-                let after = self.shared.target.connect_timeout;
+                let after = started.elapsed();
                 Err(SshError::ConnectTimeout { endpoint: self.shared.target.endpoint(), after })
             });
             let (error, was_sent) = match connected {
