@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::command::Fence;
-use crate::connection::Connection;
+use crate::connection::{Connection, background};
 use crate::error::SshError;
 use crate::exec::End;
 
@@ -98,7 +98,7 @@ pub(crate) async fn open(
 async fn request_channel(connection: &Arc<Connection>) -> Result<Channel<Msg>, russh::Error> {
     let (sender, receiver) = oneshot::channel();
     let connection = Arc::clone(connection);
-    tokio::spawn(async move {
+    background(async move {
         let opened = connection.handle.channel_open_session().await;
         if let Err(Ok(channel)) = sender.send(opened) {
             let _ = channel.close().await;
@@ -224,13 +224,15 @@ async fn end(connection: Arc<Connection>, write: Arc<ChannelWriteHalf<Msg>>, mut
         }
     }
     if let Some(pid) = inner.end.pid().filter(|_| !inner.end.has_exited) {
-        let request = ExecRequest { user: inner.user.take(), ..ExecRequest::sh(KILL_SCRIPT, [pid.to_string()]) };
+        let request =
+            ExecRequest { user: inner.user.take(), ..ExecRequest::sh(KILL_SCRIPT, [pid.to_string()]) };
         let line = Fence::new().line(&request, &connection.target.user);
         if let (Ok(line), Ok((mut channel, _))) = (line, open(&connection, None, false).await)
             && channel.exec(true, line).await.is_ok()
         {
             while let Some(message) = channel.wait().await {
-                if matches!(message, ChannelMsg::Close | ChannelMsg::ExitStatus { .. } | ChannelMsg::Failure) {
+                if matches!(message, ChannelMsg::Close | ChannelMsg::ExitStatus { .. } | ChannelMsg::Failure)
+                {
                     break;
                 }
             }

@@ -130,6 +130,15 @@ impl Connection {
     }
 }
 
+/// Goes on beside its caller; ends by itself when the connection does.
+#[expect(clippy::disallowed_methods, reason = "it serves a connection, and ends with it or before")]
+pub(crate) fn background<F>(work: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(work)
+}
+
 struct Link {
     handle: Handle<Client>,
     lost: watch::Receiver<bool>,

@@ -1,9 +1,9 @@
 //! Why a host could not be reached, or what happened to the line.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use mng_core::model::error::{ErrorClass, Explain, Scope};
 
@@ -32,15 +32,8 @@ pub enum SshError {
     Auth { endpoint: String, notes: Vec<String>, needs_password: bool },
     #[error("the key of `{endpoint}` is not known: {algorithm} {fingerprint}")]
     HostKeyUnknown { endpoint: String, algorithm: String, fingerprint: String, learn: String },
-    #[error("the key of `{endpoint}` has changed: it offers {offered}, and `{}` line {line} has {known}", file.display())]
-    HostKeyChanged {
-        endpoint: String,
-        name: String,
-        offered: String,
-        known: String,
-        file: PathBuf,
-        line: usize,
-    },
+    #[error("{0}")]
+    HostKeyChanged(Box<ChangedKey>),
     #[error("the key of `{endpoint}` is revoked: {fingerprint} (`{}` line {line})", file.display())]
     HostKeyRevoked { endpoint: String, fingerprint: String, file: PathBuf, line: usize },
     /// A known_hosts file could not be read or written.
@@ -69,6 +62,32 @@ pub enum SshError {
     Protocol { endpoint: String, reason: String },
 }
 
+/// A host that offers another key than it did before.
+#[derive(Clone, Debug)]
+pub struct ChangedKey {
+    pub endpoint: String,
+    /// What known_hosts files call the host.
+    pub name: String,
+    /// Type and SHA256 fingerprint of the key offered now.
+    pub offered: String,
+    /// The same of the key known so far.
+    pub known: String,
+    /// Where that one stands; lines count from 1.
+    pub file: PathBuf,
+    pub line: usize,
+}
+
+impl fmt::Display for ChangedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, offered, known, file, line, .. } = self;
+        let file = file.display();
+        write!(
+            f,
+            "the key of `{endpoint}` has changed: it offers {offered}, and `{file}` line {line} has {known}"
+        )
+    }
+}
+
 fn reasons(notes: &[String]) -> String {
     if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) }
 }
@@ -81,7 +100,7 @@ impl SshError {
             self,
             Self::Auth { .. }
                 | Self::HostKeyUnknown { .. }
-                | Self::HostKeyChanged { .. }
+                | Self::HostKeyChanged(_)
                 | Self::HostKeyRevoked { .. }
         )
     }
@@ -143,11 +162,11 @@ impl Explain for SshError {
                 "compare the fingerprint with the machine's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` \
                  there), then trust it with `--allow-unknown-host` or {learn}"
             ),
-            Self::HostKeyChanged { name, file, .. } => format!(
+            Self::HostKeyChanged(changed) => format!(
                 "somebody may be listening in. If the machine was set up again: `ssh-keygen -R {} -f {}`, then \
                  trust the new key",
-                mng_core::model::shell::quote(name),
-                mng_core::model::shell::quote(&file.display().to_string())
+                mng_core::model::shell::quote(&changed.name),
+                mng_core::model::shell::quote(&changed.file.display().to_string())
             ),
             Self::HostKeyRevoked { .. } => "do not use the machine until it has another key".into(),
             Self::NoChannel { .. } => "raise `MaxSessions` in its sshd_config".into(),

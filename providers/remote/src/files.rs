@@ -22,7 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use crate::channel::{Fault, open};
-use crate::connection::Connection;
+use crate::connection::{Connection, background};
 use crate::error::SshError;
 use crate::piped::queue;
 
@@ -57,18 +57,16 @@ impl Sftp {
         let refused = Arc::new(Notify::new());
         let tell = Arc::clone(&refused);
         // Ends with the channel, which ends with the connection.
-        tokio::spawn(async move {
+        background(async move {
             // Kept, so that the channel stays ours.
             let _write = write;
             while let Some(message) = read.wait().await {
-                match message {
-                    ChannelMsg::Data { data } => {
-                        if !sender.send(data.to_vec()).await {
-                            break;
-                        }
-                    }
-                    ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof => break,
-                    _ => {}
+                let goes_on = match message {
+                    ChannelMsg::Data { data } => sender.send(data.to_vec()).await,
+                    other => !matches!(other, ChannelMsg::Failure | ChannelMsg::Close | ChannelMsg::Eof),
+                };
+                if !goes_on {
+                    break;
                 }
             }
             tell.notify_one();

@@ -10,7 +10,7 @@ use mng_core::storage::{FileLock, write_atomic};
 use ring::hmac;
 use russh::keys::{HashAlg, PublicKey};
 
-use crate::error::SshError;
+use crate::error::{ChangedKey, SshError};
 use crate::target::{HostKeyPolicy, SshTarget};
 
 /// A key that some file lists for a host.
@@ -85,14 +85,14 @@ pub(crate) fn check(target: &SshTarget, known: &[KnownKey], offered: &PublicKey)
     // somebody stands in between who never had it.
     let same_type = listed.clone().find(|known| known.key.algorithm() == offered.algorithm());
     if let Some(other) = same_type.or_else(|| listed.next()) {
-        return Err(SshError::HostKeyChanged {
+        return Err(SshError::HostKeyChanged(Box::new(ChangedKey {
             endpoint,
             name: target.known_name(),
             offered: describe(offered),
             known: describe(&other.key),
             file: other.file.clone(),
             line: other.line,
-        });
+        })));
     }
     let line = HostKeyLine { name: target.known_name(), key: text_of(offered) };
     if target.host_keys == HostKeyPolicy::AcceptNew
@@ -264,7 +264,7 @@ mod tests {
         let world = world(&format!("# all boxes\nother {TWO}\nbox.example.net,10.0.0.1 {ONE} comment\n"));
         verdict(&world.target, ONE).unwrap();
         let error = verdict(&world.target, TWO).unwrap_err();
-        assert!(matches!(error, SshError::HostKeyChanged { line: 3, .. }), "{error}");
+        assert!(matches!(&error, SshError::HostKeyChanged(changed) if changed.line == 3), "{error}");
         assert_eq!(error.class(), ErrorClass::HostAuthentication);
         let text = format!("{error} {}", error.hint().unwrap());
         for key in [ONE, TWO] {
@@ -289,7 +289,9 @@ mod tests {
         let world = world(&lines);
         assert!(matches!(verdict(&world.target, ONE), Err(SshError::HostKeyRevoked { line: 1, .. })));
         // The key of an authority is no key of a host.
-        assert!(matches!(verdict(&world.target, TWO), Err(SshError::HostKeyChanged { line: 2, .. })));
+        assert!(
+            matches!(verdict(&world.target, TWO), Err(SshError::HostKeyChanged(changed)) if changed.line == 2)
+        );
     }
 
     #[test]
@@ -328,7 +330,7 @@ mod tests {
         let expected = format!("last line without an end\nbox.example.net {ONE}\n");
         assert_eq!(fs::read_to_string(file).unwrap(), expected);
         verdict(&world.target, ONE).unwrap();
-        assert!(matches!(verdict(&target, TWO), Err(SshError::HostKeyChanged { .. })));
+        assert!(matches!(verdict(&target, TWO), Err(SshError::HostKeyChanged(_))));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod target;
 mod transport;
 mod watcher;
 
-pub use error::SshError;
+pub use error::{ChangedKey, SshError};
 pub use known_hosts::{HostKeyLine, learn as learn_host_key};
 pub use target::{HostKeyPolicy, SshTarget};
 pub use transport::SshTransport;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::channel::{Fault, within};
-use crate::connection::Connection;
+use crate::connection::{Connection, background};
 use crate::error::SshError;
 use crate::piped;
 
@@ -105,11 +105,10 @@ pub(crate) async fn acquire(
     let started = Instant::now();
     let endpoint = connection.target.endpoint();
     let mark = format!("mng-lock-{:016x}", fastrand::u64(..));
-    let request = ExecRequest::sh(SCRIPT, [
-        path.to_string_lossy().into_owned(),
-        mark.clone(),
-        SILENCE.as_secs().to_string(),
-    ]);
+    let request = ExecRequest::sh(
+        SCRIPT,
+        [path.to_string_lossy().into_owned(), mark.clone(), SILENCE.as_secs().to_string()],
+    );
     // No slot: eight long commands must not keep a lock from being taken.
     let PipedCommand { stdin, stdout, mut stderr, exit } = piped::spawn(connection, &request, false).await?;
     let mut lines = BufReader::new(stdout).lines();
@@ -167,7 +166,7 @@ pub(crate) async fn acquire(
     let (release, released) = oneshot::channel::<()>();
     let remember = Arc::clone(&held);
     // Ends when the shell does, or a moment after the guard is dropped.
-    tokio::spawn(async move {
+    background(async move {
         let (mut stdin, mut exit, mut released) = (stdin, exit, released);
         loop {
             tokio::select! {

@@ -7,14 +7,14 @@ use std::task::{Context, Poll, ready};
 
 use mng_core::model::error::Result;
 use mng_core::transports::{Chunk, ExecRequest, PipedCommand};
-use russh::client::Msg;
 use russh::ChannelWriteHalf;
+use russh::client::Msg;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::channel::{Fault, Running};
-use crate::connection::Connection;
+use crate::connection::{Connection, background};
 use crate::exec::AFTER_EXIT;
 
 /// Most bytes that wait for a reader. A channel that is not read holds up the whole connection, so a slow
@@ -34,7 +34,7 @@ pub(crate) async fn spawn(
     let stdin = Input::new(Arc::clone(&running.write));
     let (ended, exit) = oneshot::channel();
     let pump = Pump { out: Some(out), err: Some(err) };
-    let task = AbortOnDrop(tokio::spawn(pump.run(running, request.clone(), ended)));
+    let task = AbortOnDrop(background(pump.run(running, request.clone(), ended)));
     let connection = Arc::clone(connection);
     let exit = Box::pin(async move {
         let result = exit.await.unwrap_or_else(|_| Err(connection.line_lost(true).into()));
