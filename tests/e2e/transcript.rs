@@ -100,9 +100,17 @@ fn one_document_of_it_all() {
     let printed = env.mng("transcript gone --preserved --format ATIF").success().json();
     assert_eq!(printed, document);
 
-    for bad in
-        ["--format atif --tail 1", "--format atif --role user", "--output x", "--tail 1 --head 1", "--tail 0"]
-    {
+    for bad in [
+        "--format atif --tail 1",
+        "--format atif --role user",
+        "--output x",
+        "--tail 1 --head 1",
+        "--tail 0",
+        "--follow --format json",
+        "--follow --format atif",
+        "--follow --head 1",
+        "--follow --preserved-only",
+    ] {
         env.mng(&format!("transcript gone --preserved {bad}")).exits(2);
     }
     env.mng("transcript gone --format {name}").exits(2).says(&["takes no format template"]);

@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use mng_core::agents::transcript::{Part, Request, Role};
+use mng_core::model::event::{Event, Events};
 use mng_core::operations::transcript::{self, Conversation, Copies};
 use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 use serde_json::Value;
 
 use crate::exit::{CliResult, ExitCode};
+use crate::follow::until_interrupted;
 use crate::ui::Ui;
 
 /// Print the conversation of an agent
@@ -22,7 +24,7 @@ use crate::ui::Ui;
 /// the agent. A person sees long parts cut; json, jsonl and atif have every record in full.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "$ mng transcript alpha\n\nThe last answer:\n$ mng transcript alpha --role agent --tail 1 --full\n\nAll of it as one ATIF document:\n$ mng transcript alpha --format atif --output alpha.json\n\nWhat a destroyed agent said:\n$ mng transcript alpha --preserved\n\nSee also: transcripts, capture, event, message"
+    after_help = "$ mng transcript alpha\n\nThe last answer:\n$ mng transcript alpha --role agent --tail 1 --full\n\nWhat it does from now on:\n$ mng transcript alpha --follow --tail 1\n\nAll of it as one ATIF document:\n$ mng transcript alpha --format atif --output alpha.json\n\nWhat a destroyed agent said:\n$ mng transcript alpha --preserved\n\nSee also: transcripts, capture, event, message"
 )]
 pub(crate) struct TranscriptArgs {
     /// The agent, by name, id or address
@@ -32,6 +34,12 @@ pub(crate) struct TranscriptArgs {
     /// Only what this one said; repeatable, any is enough
     #[arg(long, value_name = "ROLE", value_enum, ignore_case = true)]
     role: Vec<RoleArg>,
+
+    /// Go on with each record as soon as it is complete, until Ctrl-C or until the agent is destroyed
+    #[arg(short, long, overrides_with = "no_follow", conflicts_with_all = ["head", "preserved", "preserved_only"])]
+    follow: bool,
+    #[arg(long, hide = true, overrides_with = "follow")]
+    no_follow: bool,
 
     /// Only the last N records, after the roles were chosen
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "head")]
@@ -92,6 +100,9 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: TranscriptArgs) -> CliResu
         (false, true) => Copies::Fallback,
         (false, false) => Copies::No,
     };
+    if args.follow {
+        return follow(ui, ctx, &args, is_atif).await;
+    }
     let conversation = transcript::open(ctx, &args.agent.parse()?, copies).await?;
     if let Some(archive) = &conversation.archive {
         ui.info(&format!("this is what a destroyed agent left, not a live one: {}", archive.title()));
@@ -99,11 +110,7 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: TranscriptArgs) -> CliResu
     if is_atif {
         return document(ui, &conversation, args.output).await;
     }
-    let request = Request {
-        roles: args.role.iter().map(|role| role.role()).collect(),
-        has_header: !ui.is_human(),
-        part: part(args.head, args.tail),
-    };
+    let request = args.request(ui);
     let mut printer = Printer { is_full: args.full, is_first: true, ui };
     let reading = conversation.read(&request, &mut |record| printer.record(&record)).await?;
     printer.finish()?;
@@ -116,7 +123,41 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: TranscriptArgs) -> CliResu
     Ok(ExitCode::SUCCESS)
 }
 
+async fn follow(ui: &mut Ui, ctx: &Ctx, args: &TranscriptArgs, is_atif: bool) -> CliResult {
+    if ui.is_json() || is_atif {
+        return Err(Error::hinted(
+            ErrorClass::Usage,
+            "`--follow` has no end that json or atif could wait for",
+            format!("`mng transcript {} --follow --format jsonl` prints one record a line", args.agent),
+        )
+        .into());
+    }
+    let request = args.request(ui);
+    let (warnings, mut heard) = Events::channel();
+    let mut printer = Printer { is_full: args.full, is_first: true, ui };
+    let target = args.agent.parse()?;
+    let mut print = |record: Value| printer.record(&record);
+    let followed = transcript::follow(ctx, &target, &request, &mut print, &warnings);
+    let result = until_interrupted(followed, false).await;
+    drop(warnings);
+    while let Ok(event) = heard.try_recv() {
+        if let Event::Warning(text) = event {
+            ui.warning(&text);
+        }
+    }
+    result?;
+    Ok(ExitCode::SUCCESS)
+}
+
 impl TranscriptArgs {
+    fn request(&self, ui: &Ui) -> Request {
+        Request {
+            roles: self.role.iter().map(|role| role.role()).collect(),
+            has_header: !ui.is_human(),
+            part: part(self.head, self.tail),
+        }
+    }
+
     fn check(&self, is_atif: bool) -> Result<(), Error> {
         let usage = |message: String, hint: &str| Err(Error::hinted(ErrorClass::Usage, message, hint));
         if !is_atif && self.output.is_some() {

@@ -1,10 +1,13 @@
 //! What an agent and its user said, from the program's own files: of live agents, stopped ones, and of what
 //! was preserved of destroyed ones.
 
+mod follow;
+
 use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 
+pub use follow::{Each, follow};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -77,6 +80,20 @@ pub async fn open(ctx: &Ctx, target: &AgentAddress, copies: Copies) -> Result<Co
 }
 
 async fn open_live(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
+    let conversation = conversation_of(ctx, agent).await?;
+    let name = &agent.record.name;
+    if !conversation.store.exists()? {
+        return Err(Error::hinted(
+            ErrorClass::Agent,
+            format!("agent `{name}` has no transcript yet"),
+            format!("it begins with the first message: `mng message {name} -m TEXT`"),
+        ));
+    }
+    Ok(conversation)
+}
+
+/// The conversation of an agent, which may not have begun.
+async fn conversation_of(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
     let ResolvedAgent { host, record } = agent;
     let name = &record.name;
     let agent_type = ctx.agent_type(&record.agent_type).ok();
@@ -89,13 +106,6 @@ async fn open_live(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
             format!("`mng capture {name}` prints its screen"),
         )
     })?;
-    if !store.exists()? {
-        return Err(Error::hinted(
-            ErrorClass::Agent,
-            format!("agent `{name}` has no transcript yet"),
-            format!("it begins with the first message: `mng message {name} -m TEXT`"),
-        ));
-    }
     Ok(Conversation {
         agent_name: name.to_string(),
         agent_id: record.id.to_string(),

@@ -4,6 +4,7 @@ mod adoption;
 mod ask;
 mod basics;
 mod destroyed;
+mod follow;
 mod headless;
 mod installation;
 mod messages;

@@ -2,6 +2,9 @@
 
 mod backward;
 mod document;
+mod follow;
+#[cfg(test)]
+mod follow_tests;
 mod old;
 mod read;
 mod records;
@@ -16,6 +19,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use document::Document;
+pub use follow::Follower;
 pub use read::{Life, Part, Reading, Request, Sink};
 pub use records::{Role, SCHEMA_VERSION, arguments};
 use serde_json::Value;
@@ -80,6 +84,16 @@ pub trait Converter: Send {
 
     /// The file ends here for now: appends what was held back. `is_turn_over`: nothing more belongs to it.
     fn finish(&mut self, is_turn_over: bool, out: &mut Vec<Value>);
+
+    /// Whether `finish` of a turn that is over would append anything. Whoever follows a conversation asks for
+    /// the agent's state only if it would.
+    fn is_holding(&self) -> bool {
+        false
+    }
+
+    /// Nothing was written for a second, in the middle of a turn as it may be: appends what was held back for
+    /// lines that belong to it and that can have none any more.
+    fn settle(&mut self, _out: &mut Vec<Value>) {}
 
     /// What it must know to go on after the last line: tool names, records held back. Small, for it is stored
     /// after each pass. `None`: it cannot go on from here; the next pass reads again from where it last could,

@@ -76,7 +76,9 @@ pub struct Reading {
 pub type Sink<'a> = dyn FnMut(Value) -> Result<bool> + 'a;
 
 impl Request {
-    fn wants(&self, record: &Value) -> bool {
+    /// Whether a record is of those asked for, whatever the part.
+    #[must_use]
+    pub fn wants(&self, record: &Value) -> bool {
         if is_header(record) {
             return self.has_header && self.roles.is_empty();
         }

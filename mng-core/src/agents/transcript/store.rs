@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::TranscriptSource;
 use super::records::{header, id_hash, text, time_of};
 use super::session::{Merged, SessionReader, Skipped};
+use super::{Converter, TranscriptSource};
 use crate::model::error::{Error, ErrorClass, Result};
 use crate::storage::{FileLock, create_private_dir, fault, read_optional, write_volatile};
 
@@ -86,6 +86,13 @@ pub(super) struct Pending {
     paths: Vec<PathBuf>,
     /// Ids of what stands in the common file behind here may come again.
     known_from: Option<u64>,
+}
+
+/// How far a native file was converted, and what goes on from there.
+pub(super) struct Position {
+    pub(super) path: PathBuf,
+    pub(super) offset: u64,
+    pub(super) converter: Box<dyn Converter>,
 }
 
 impl Store {
@@ -236,6 +243,23 @@ impl Store {
             pending.paths.push(path.clone());
         }
         Ok((!pending.names.is_empty()).then_some(pending))
+    }
+
+    /// Where the last pass left each native file, for one who goes on from there in memory.
+    pub(super) fn positions(&self) -> Result<Vec<Position>> {
+        let sessions = self.sessions()?;
+        let names = offset_names(&sessions);
+        let position = |(path, name): (PathBuf, String)| {
+            let saved = self.saved(&name)?.filter(|saved| saved.is_of(&path)).unwrap_or_default();
+            let mut converter = self.source.converter(&path);
+            let can_go_on = saved.offset > 0
+                && saved.checkpoint.as_ref().is_some_and(|checkpoint| converter.resume(checkpoint));
+            if !can_go_on {
+                converter = self.source.converter(&path);
+            }
+            Ok(Position { path, offset: if can_go_on { saved.offset } else { 0 }, converter })
+        };
+        sessions.into_iter().zip(names).map(position).collect()
     }
 
     fn saved(&self, name: &str) -> Result<Option<Saved>> {

@@ -108,6 +108,10 @@ impl Converter for ToyConverter {
         }
     }
 
+    fn is_holding(&self) -> bool {
+        self.held.is_some()
+    }
+
     fn checkpoint(&self) -> Option<Value> {
         self.can_resume.then(|| json!({"held": self.held, "names": self.names}))
     }

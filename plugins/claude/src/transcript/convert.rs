@@ -63,6 +63,21 @@ impl Converter for ClaudeConverter {
         }
     }
 
+    fn is_holding(&self) -> bool {
+        !self.state.held.is_empty()
+    }
+
+    /// An answer whose end the service has told is written down whole at once (Claude Code 2.1.332): the next
+    /// line may come when a tool has run for an hour.
+    fn settle(&mut self, out: &mut Vec<Value>) {
+        for held in &mut self.state.held {
+            if held.record.pointer("/extra/finish_reason").is_some() {
+                held.open = None;
+            }
+        }
+        self.release(out);
+    }
+
     fn checkpoint(&self) -> Option<Value> {
         serde_json::to_value(&self.state).ok()
     }

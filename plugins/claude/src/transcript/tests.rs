@@ -203,3 +203,28 @@ fn sessions_are_those_of_the_history() {
     assert_eq!(version.as_deref(), Some("2.1.332"));
     assert_eq!(source.program_version(Path::new("/nonexistent")), None);
 }
+
+#[test]
+fn an_answer_that_the_service_ended_need_not_wait_for_its_tool() {
+    let mut converter = ClaudeConverter::default();
+    let mut out = Vec::new();
+    let line = |converter: &mut ClaudeConverter, line: &Value| {
+        let mut out = Vec::new();
+        converter.line(line.to_string().as_bytes(), &mut out).unwrap();
+        assert_eq!(out, Vec::<Value>::new());
+    };
+    // Its next block may be on the way.
+    let mut text = assistant("a1", "m1", json!({"type": "text", "text": "I look."}));
+    text["message"]["stop_reason"] = Value::Null;
+    line(&mut converter, &text);
+    converter.settle(&mut out);
+    assert_eq!((out.len(), converter.is_holding()), (0, true));
+    line(&mut converter, &assistant("a2", "m1", tool("t1")));
+    converter.settle(&mut out);
+    assert_eq!(
+        (told(&out), converter.is_holding()),
+        (r#"agent: I look. -> Bash({"command":"ls"})"#.into(), false)
+    );
+    converter.finish(true, &mut out);
+    assert_eq!(out.len(), 1);
+}

@@ -283,6 +283,10 @@ impl Converter for RolloutConverter {
         }
     }
 
+    fn is_holding(&self) -> bool {
+        !self.state.held.is_empty()
+    }
+
     fn checkpoint(&self) -> Option<Value> {
         serde_json::to_value(&self.state).ok()
     }

@@ -1,0 +1,160 @@
+use std::fs;
+
+use serde_json::Value;
+
+use super::testing::{Toy, ToyAgent, line, toy};
+use super::{Follower, Life, Part, Request};
+use crate::transports::LocalTransport;
+
+fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn texts(records: &[Value]) -> Vec<String> {
+    let text = |record: &Value| {
+        let result = record.pointer("/results/0/content");
+        record.get("message").or(result).and_then(Value::as_str).unwrap_or("-").to_owned()
+    };
+    records.iter().map(text).collect()
+}
+
+struct Watched {
+    agent: ToyAgent,
+    follower: Follower,
+}
+
+impl Watched {
+    fn start(agent: ToyAgent, source: Toy, is_turn_over: bool) -> Self {
+        let follower = block(Follower::start(agent.store(source), &LocalTransport, is_turn_over)).unwrap();
+        Self { agent, follower }
+    }
+
+    fn news(&mut self) -> Vec<String> {
+        texts(&block(self.follower.news(&LocalTransport)).unwrap().unwrap_or_default())
+    }
+
+    fn look_for_files(&mut self) {
+        block(self.follower.look_for_files()).unwrap();
+    }
+}
+
+#[test]
+fn only_what_comes_is_handed_out_whatever_can_be_kept() {
+    for (can_resume, is_kept) in [(true, true), (true, false), (false, true)] {
+        let agent = ToyAgent::new();
+        agent.say("a", 1, "user", "one");
+        agent.say("a", 2, "agent", "held");
+        let mut watched = Watched::start(agent, Toy { can_resume, is_kept }, false);
+        assert!(block(watched.follower.news(&LocalTransport)).unwrap().is_none());
+        assert!(watched.follower.is_holding());
+        watched.agent.say("a", 3, "user", "two");
+        assert_eq!(watched.news(), ["held", "two"], "{can_resume} {is_kept}");
+        assert!(!watched.follower.is_holding());
+        assert!(block(watched.follower.news(&LocalTransport)).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_line_is_taken_when_it_has_its_end() {
+    let mut watched = Watched::start(ToyAgent::new(), toy(), true);
+    let whole = line(1, "user", "äöü");
+    watched.agent.append("a", "");
+    watched.look_for_files();
+    for byte in whole.as_bytes().chunks(7).map(<[u8]>::to_vec) {
+        assert_eq!(watched.news(), Vec::<String>::new());
+        let mut bytes = fs::read(watched.agent.native("a")).unwrap();
+        bytes.extend(byte);
+        fs::write(watched.agent.native("a"), bytes).unwrap();
+    }
+    assert_eq!(watched.news(), ["äöü"]);
+}
+
+#[test]
+fn what_was_held_comes_once_when_the_turn_is_over() {
+    let agent = ToyAgent::new();
+    agent.say("a", 1, "agent", "at its end before");
+    let mut watched = Watched::start(agent, toy(), true);
+    assert!(!watched.follower.is_holding());
+    watched.agent.say("a", 2, "agent", "answer");
+    assert_eq!(watched.news(), Vec::<String>::new());
+    assert_eq!(texts(&watched.follower.finished()), ["answer"]);
+    assert_eq!(texts(&watched.follower.finished()), Vec::<String>::new());
+    watched.agent.say("a", 3, "user", "next");
+    assert_eq!(watched.news(), ["next"]);
+}
+
+#[test]
+fn a_conversation_that_turns_up_begins_where_the_known_one_ends() {
+    let agent = ToyAgent::new();
+    agent.say("a", 5, "user", "old");
+    let mut watched = Watched::start(agent, toy(), true);
+    // As a program does that resumes by copying what was said.
+    watched.agent.say("b", 4, "user", "copied");
+    watched.agent.say("b", 5, "user", "old");
+    watched.agent.say("b", 6, "user", "new");
+    assert_eq!(watched.news(), Vec::<String>::new());
+    watched.look_for_files();
+    assert_eq!(watched.news(), ["new"]);
+    watched.agent.say("a", 8, "user", "later");
+    watched.agent.say("b", 7, "user", "sooner");
+    assert_eq!(watched.news(), ["sooner", "later"]);
+}
+
+#[test]
+fn a_file_that_is_cut_short_is_read_anew() {
+    let agent = ToyAgent::new();
+    agent.say("a", 1, "user", "one");
+    agent.say("a", 2, "user", "two");
+    let mut watched = Watched::start(agent, toy(), true);
+    watched.agent.say("a", 3, "user", "three");
+    assert_eq!(watched.news(), ["three"]);
+    fs::write(watched.agent.native("a"), line(3, "user", "three")).unwrap();
+    assert_eq!(watched.news(), Vec::<String>::new());
+    watched.agent.say("a", 4, "user", "four");
+    assert_eq!(watched.news(), ["four"]);
+    fs::remove_file(watched.agent.native("a")).unwrap();
+    assert_eq!(watched.news(), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_reader_has_does_not_come_again() {
+    let agent = ToyAgent::new();
+    agent.say("a", 1, "user", "one");
+    let mut watched = Watched::start(agent, toy(), true);
+    watched.agent.say("a", 2, "user", "between");
+    let store = watched.agent.store(toy());
+    let request = Request { part: Part::Tail(1), ..Request::default() };
+    let mut sink = |record: Value| {
+        watched.follower.know(&record);
+        Ok(true)
+    };
+    assert_eq!(store.read(Life::Live { is_turn_over: true }, &request, &mut sink).unwrap().count, 1);
+    watched.agent.say("a", 3, "user", "after");
+    assert_eq!(watched.news(), ["after"]);
+}
+
+#[test]
+fn quiet_files_are_looked_at_with_the_search_for_new_ones() {
+    let agent = ToyAgent::new();
+    agent.say("a", 1, "user", "one");
+    let mut watched = Watched::start(agent, toy(), true);
+    for _ in 0..60 {
+        assert_eq!(watched.news(), Vec::<String>::new());
+    }
+    watched.agent.say("a", 2, "user", "two");
+    assert_eq!(watched.news(), Vec::<String>::new());
+    watched.look_for_files();
+    assert_eq!(watched.news(), ["two"]);
+}
+
+#[test]
+fn lines_that_cannot_be_read_are_told_once() {
+    let agent = ToyAgent::new();
+    agent.say("a", 1, "user", "one");
+    let mut watched = Watched::start(agent, toy(), true);
+    watched.agent.append("a", "nonsense\n");
+    watched.agent.say("a", 2, "user", "two");
+    assert_eq!(watched.news(), ["two"]);
+    assert!(watched.follower.warning().unwrap().starts_with("1 line of the transcript could not be read"));
+    assert_eq!(watched.follower.warning(), None);
+}
