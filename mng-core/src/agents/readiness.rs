@@ -13,8 +13,11 @@ use crate::model::state::AgentState;
 
 /// How often a waiting agent's own sign is looked for: a file.
 const POLL: Duration = Duration::from_millis(20);
-/// How often the agent itself is looked at: a run of tmux.
+/// How often the agent itself is looked at, a run of tmux, where its rest is the sign.
 const PROBE: Duration = Duration::from_millis(200);
+/// How often that is done where there is a sign, only to see that the agent has ended without giving it: the
+/// program that is starting needs the processor more.
+const PROBE_BESIDE_SIGN: Duration = Duration::from_secs(1);
 
 /// How a wait for readiness ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +49,14 @@ pub async fn await_ready(
         return Ok(None);
     }
     let deadline = Instant::now() + budget;
-    let mut probed: Option<Instant> = None;
+    let pause = if has_sign && host.is_local() { PROBE_BESIDE_SIGN } else { PROBE };
+    let mut probed = Instant::now();
     loop {
         let is_over = Instant::now() >= deadline;
         // Of another machine the look itself brings the sign along.
         let mut is_signed = has_sign && sign(&mirrors) == Some(true);
-        if is_signed || is_over || probed.is_none_or(|probed| probed.elapsed() >= PROBE) {
-            probed = Some(Instant::now());
+        if is_signed || is_over || probed.elapsed() >= pause {
+            probed = Instant::now();
             let request = ProbeRequest {
                 agents: Some(std::slice::from_ref(&record.id)),
                 usage: false,
