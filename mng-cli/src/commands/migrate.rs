@@ -42,6 +42,7 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: MigrateArgs) -> CliResult 
     let source = resolve::one(ctx, &source).await?;
     let mut request = options.request()?;
     request.agent.is_clone = true;
+    request.transfer.verify = true;
     // By id from here on: the copy may have the source's name.
     request.source = Some(SourceAddress::Agent { address: pinned(&source), path: None });
     if !request.transfer.include_gitignored {

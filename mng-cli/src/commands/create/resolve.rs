@@ -317,6 +317,7 @@ impl SourceArgs {
             branch: self.branch()?,
             rsync,
             rsync_args: words("--rsync-args", self.rsync_args.as_deref())?,
+            verify: false,
             ensure_clean,
             include_unclean,
             include_gitignored: self.include_gitignored,

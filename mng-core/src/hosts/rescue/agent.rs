@@ -111,6 +111,52 @@ pub(crate) async fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     blocking("copy the agent's files", move || copy(&from, &to)).await
 }
 
+/// As [`copy_tree`], from any host to this machine. From another one only files and directories come, none of
+/// them outside of `to`, and symlinks stay behind.
+///
+/// # Errors
+/// As [`copy_tree`].
+pub(crate) async fn copy_here(host: &Host, from: &Path, to: &Path) -> Result<()> {
+    if host.is_local() {
+        return copy_tree(from, to).await;
+    }
+    let bytes = far::archive(host, from).await?;
+    let to = to.to_path_buf();
+    blocking("write the agent's files", move || unpack(&bytes, &to)).await
+}
+
+/// Writes what an archive has below its one root.
+fn unpack(bytes: &[u8], to: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::path::Component;
+    for entry in tar::Archive::new(bytes).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        let mut parts = path.components().filter(|part| *part != Component::CurDir);
+        parts.next();
+        let inner: PathBuf = parts.collect();
+        if !inner.components().all(|part| matches!(part, Component::Normal(_))) {
+            continue;
+        }
+        let place = if inner.as_os_str().is_empty() { to.to_path_buf() } else { to.join(inner) };
+        match entry.header().entry_type() {
+            tar::EntryType::Directory => private_dir(&place)?,
+            tar::EntryType::Regular => {
+                private_dir(place.parent().unwrap_or(to))?;
+                let mut file = fs::OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(&place)?;
+                io::copy(&mut entry, &mut file)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// A file or a tree, private to the person. A symlink is copied as one.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(from)?;

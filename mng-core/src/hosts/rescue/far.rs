@@ -273,6 +273,15 @@ exec cp -P "$1" "$2"
     run(host, "cp", SCRIPT, vec![word(from)?, word(to)?, word(parent)?], Vec::new()).await.map(|_| ())
 }
 
+/// A tar of one file or tree, its own name at the root.
+pub(super) async fn archive(host: &Host, path: &Path) -> Result<Vec<u8>> {
+    const SCRIPT: &str = r#"
+cd -- "$1" && exec tar -cf - "./$2"
+"#;
+    let (parent, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    run(host, "tar -c", SCRIPT, vec![word(parent)?, word(Path::new(name))?], Vec::new()).await
+}
+
 /// Removes a tree, also one with directories that the owner may not write in. A missing one is fine.
 pub(super) async fn remove_tree(host: &Host, path: &Path) -> Result<()> {
     const SCRIPT: &str = r#"

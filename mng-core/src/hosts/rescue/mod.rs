@@ -49,7 +49,7 @@ mod take_away;
 mod tests;
 mod walk;
 
-pub(crate) use agent::copy_tree;
+pub(crate) use agent::copy_here;
 pub use entry_path::EntryPath;
 pub use error::RescueError;
 pub use expire::{expire, sweep};

@@ -1,5 +1,6 @@
 //! What git leaves behind in the source: uncommitted changes and ignored files.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
@@ -13,19 +14,34 @@ use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::transports::SHORT;
 
+/// What is carried, relative to the root of the work tree.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    /// Tracked files that are gone from the source.
+    pub(super) gone: BTreeSet<PathBuf>,
+    pub(super) copied: Vec<PathBuf>,
+}
+
 /// Brings what the plan asks for. Whether a change was staged is not kept.
 pub(super) async fn carry(route: &Route<'_>, plan: &WorkDirPlan) -> Result<()> {
+    let Carried { gone, copied } = list(route.source, plan).await?;
+    delete(route.target, &plan.path, &gone).await?;
+    rsync::copy_listed(route, &plan.source, &plan.path, &copied, "carry uncommitted changes").await
+}
+
+/// Reads from the source what the plan asks for.
+pub(super) async fn list(source: &Host, plan: &WorkDirPlan) -> Result<Carried> {
+    let mut carried = Carried::default();
     if !plan.include_unclean && !plan.include_gitignored {
-        return Ok(());
+        return Ok(carried);
     }
-    let source = Git::at(route.source.transport.as_ref(), &plan.source)?;
-    let mut copied: Vec<PathBuf> = Vec::new();
+    let source = Git::at(source.transport.as_ref(), &plan.source)?;
+    let copied = &mut carried.copied;
     if plan.include_unclean {
         let status = git::status(&source, StatusRequest::default()).await?;
         // A submodule's directory is a repository of its own, of which only the commit is carried.
         let entries = || status.entries.iter().filter(|entry| !entry.is_submodule());
-        let gone: Vec<&Path> = entries().filter(|e| e.is_deleted()).map(|e| e.path.as_path()).collect();
-        delete(route.target, &plan.path, &gone).await?;
+        carried.gone = entries().filter(|e| e.is_deleted()).map(|e| e.path.clone()).collect();
         copied.extend(entries().filter(|entry| !entry.is_deleted()).map(|entry| entry.path.clone()));
     }
     if plan.include_gitignored {
@@ -39,11 +55,11 @@ pub(super) async fn carry(route: &Route<'_>, plan: &WorkDirPlan) -> Result<()> {
                 .map(|name| PathBuf::from(OsString::from_vec(name.to_vec()))),
         );
     }
-    rsync::copy_listed(route, &plan.source, &plan.path, &copied, "carry uncommitted changes").await
+    Ok(carried)
 }
 
 /// Deletes tracked files as `git rm` does: never through a symlink, directories that become empty go too.
-async fn delete(host: &Host, work_dir: &Path, paths: &[&Path]) -> Result<()> {
+async fn delete(host: &Host, work_dir: &Path, paths: &BTreeSet<PathBuf>) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
@@ -57,7 +73,10 @@ async fn delete(host: &Host, work_dir: &Path, paths: &[&Path]) -> Result<()> {
         "--pathspec-from-file=-",
         "--pathspec-file-nul",
     ];
-    git.check(git.command(args).stdin(nul_separated(paths)).timeout(Some(TRANSFER))).await?;
+    git.check(
+        git.command(args).stdin(nul_separated(&paths.iter().collect::<Vec<_>>())).timeout(Some(TRANSFER)),
+    )
+    .await?;
     Ok(())
 }
 

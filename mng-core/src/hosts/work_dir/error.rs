@@ -26,6 +26,8 @@ pub enum WorkDirError {
     ExtraPathEscapes { path: String },
     #[error("`{path}` in `work_dir_extra_paths` is to be shared, but the work dir has a file of that name")]
     ExtraPathTaken { path: String },
+    #[error("the copy `{}` is not equal to its source: {what}", path.display())]
+    CopyDiffers { path: PathBuf, what: String },
     #[error("transfer mode `{mode}` needs source and agent on one host")]
     OneHostOnly { mode: &'static str },
     #[error("`rsync` is not installed on host `{host}`, and is needed to {what}")]
@@ -77,6 +79,7 @@ impl Explain for WorkDirError {
             ),
             Self::ExtraPathEscapes { .. } => "mng config edit".into(),
             Self::ExtraPathTaken { .. } => "set it to `COPY`, or take it out of the settings".into(),
+            Self::CopyDiffers { .. } => "the source is as it was; stop its agent, then try again".into(),
             Self::OneHostOnly { .. } => "use `--transfer git-mirror` for a repository, `rsync` for other files".into(),
             Self::NoRsync { .. } => "install `rsync`; `mng doctor` lists what is missing".into(),
             Self::WouldLoseCommits { .. } | Self::WouldLoseChanges { .. } => {

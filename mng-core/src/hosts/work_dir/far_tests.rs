@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use super::testing::{World, agent, git_state, tree};
-use super::{MadeWorkDir, UpdatePlan, WorkDirPlan, default_path, make, update};
+use super::{MadeWorkDir, UpdatePlan, WorkDirPlan, default_path, make, update, verify};
 use crate::agents::testing::PrivateHost;
 use crate::hosts::Host;
 use crate::hosts::git::testing::{block, git_in, git_succeeds, write};
@@ -236,5 +236,54 @@ fn a_failure_on_the_way_leaves_nothing_on_either_host() {
         assert!(!plan.path.exists(), "{name}");
         trip.nothing_rests_here();
         assert_eq!(world.branches(), ["main"]);
+    }
+}
+
+#[test]
+fn a_copy_is_compared_with_its_source_before_that_goes() {
+    for (name, from, to) in ways() {
+        let world = World::new();
+        disturb(&world);
+        let trip = Trip::new(&world, from.as_ref(), to.as_ref());
+        let mut plan = trip.plan(TransferMode::GitMirror, "a");
+        (plan.include_unclean, plan.include_gitignored) = (true, true);
+        let made = trip.make(&plan);
+        let check = || block(verify(&trip.source, &trip.target, &plan, &made, &Events::none()));
+        let refused = || check().unwrap_err().to_string();
+        check().unwrap();
+        let dir = &made.claim.path;
+        let same_size_and_time = |file: &str, text: &str| {
+            let before = fs::metadata(dir.join(file)).unwrap().modified().unwrap();
+            fs::write(dir.join(file), text).unwrap();
+            fs::File::options().write(true).open(dir.join(file)).unwrap().set_modified(before).unwrap();
+        };
+        same_size_and_time("changed", "3");
+        assert!(refused().ends_with("`changed` is not as in the source"), "{name}: {}", refused());
+        same_size_and_time("changed", "2");
+        same_size_and_time(".env", "SECRET=2");
+        assert!(refused().contains("`.env` is not"), "{name}: {}", refused());
+        same_size_and_time(".env", "SECRET=1");
+        fs::remove_file(dir.join("README")).unwrap();
+        assert!(refused().ends_with("`README` is missing"), "{name}: {}", refused());
+        git_in(dir, &["checkout", "-q", "README"]);
+        write(&dir.join("old"), "x");
+        assert!(refused().contains("`old` is there, and was deleted"), "{name}: {}", refused());
+        fs::remove_file(dir.join("old")).unwrap();
+        check().unwrap();
+        git_in(dir, &["branch", "-f", "other", "HEAD~1"]);
+        assert!(refused().contains("`refs/heads/other` is another commit"), "{name}: {}", refused());
+        git_in(dir, &["branch", "-f", "other", "HEAD"]);
+        git_in(dir, &["commit", "-q", "--allow-empty", "-m", "x"]);
+        assert!(refused().contains("its HEAD is another commit"), "{name}");
+        trip.nothing_rests_here();
+
+        let plain = world.repo.beside("plain");
+        write(&plain.join("a/b"), "1");
+        let mut plan = trip.plan(TransferMode::Rsync, "p");
+        (plan.source, plan.repo, plan.base_commit) = (plain.clone(), None, None);
+        let made = trip.make(&plan);
+        block(verify(&trip.source, &trip.target, &plan, &made, &Events::none())).unwrap();
+        fs::write(plain.join("a/b"), "2").unwrap();
+        assert!(block(verify(&trip.source, &trip.target, &plan, &made, &Events::none())).is_err(), "{name}");
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod update;
+mod verify;
 mod worktree;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use retire::{
     BranchFate, Ownership, RetireRequest, Retired, WorkDirFate, fate, orphans, release, retire, unused,
 };
 pub use update::{UpdatePlan, update};
+pub use verify::verify;
 
 use self::route::Route;
 use super::git::{self, Git, RepoInfo, Status, StatusRequest};

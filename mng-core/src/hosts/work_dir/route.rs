@@ -103,11 +103,11 @@ impl Route<'_> {
         }
     }
 
-    /// Runs rsync for one directory's content. `options` stand before the two places.
+    /// Runs rsync for one directory's content, and returns what it prints.
     ///
     /// # Errors
     /// As rsync's.
-    pub(super) async fn rsync(&self, copy: &rsync::Copy<'_>) -> Result<()> {
+    pub(super) async fn rsync(&self, copy: &rsync::Copy<'_>) -> Result<String> {
         match &self.way {
             Way::Together => copy.run(self.target, copy.here(copy.from)?, copy.here(copy.to)?, None).await,
             Way::Out(relay) => {
@@ -120,7 +120,8 @@ impl Route<'_> {
                 let dir = self.transit_dir().await?;
                 let local = Host { transport: Arc::new(LocalTransport), ..self.target.clone() };
                 let copied = async {
-                    copy.run(&local, copy.there(copy.from)?, copy.here(&dir)?, Some(from)).await?;
+                    let pull = rsync::Copy { is_check: false, ..copy.clone() };
+                    pull.run(&local, copy.there(copy.from)?, copy.here(&dir)?, Some(from)).await?;
                     copy.run(&local, copy.here(&dir)?, copy.there(copy.to)?, Some(to)).await
                 };
                 let copied = copied.await;

@@ -16,6 +16,9 @@ use crate::transports::{ExecOutput, ExecRequest, TransportError};
 /// Links, permissions and times; no owner and no group.
 const FLAGS: &str = "-rlpt";
 
+/// Compares content, links and permissions, changes nothing and prints a line for each difference.
+const CHECK_FLAGS: &str = "-rlpcni";
+
 /// Exit code of rsync for "some files vanished while I was copying".
 const VANISHED: i32 = 24;
 
@@ -36,12 +39,30 @@ pub(super) async fn copy_whole(
     include_git: bool,
     what: &'static str,
 ) -> Result<()> {
+    let options = whole_options(plan, include_git);
+    let copy = Copy { from: &plan.source, to: &plan.path, options, list: None, what, is_check: false };
+    route.rsync(&copy).await.map(|_| ())
+}
+
+/// The options for a whole directory.
+pub(super) fn whole_options(plan: &WorkDirPlan, include_git: bool) -> Vec<String> {
     let mut options = Vec::new();
     if !include_git {
         options.push("--exclude=.git".to_owned());
     }
     options.extend(plan.rsync_args.iter().cloned());
-    route.rsync(&Copy { from: &plan.source, to: &plan.path, options, list: None, what }).await
+    options
+}
+
+/// The options for listed paths.
+pub(super) fn listed_options() -> Vec<String> {
+    ["--exclude=.git", "--from0", "--files-from=-"].map(str::to_owned).into()
+}
+
+/// The paths as `--files-from` reads them.
+pub(super) fn list(paths: &[PathBuf]) -> Vec<u8> {
+    // rsync takes a line that starts with `#` or `;` for a comment, also in NUL-separated lists.
+    nul_separated(&paths.iter().map(|path| Path::new(".").join(path)).collect::<Vec<_>>())
 }
 
 /// The listed paths, which are relative to both directories. A directory is copied with what it holds, but
@@ -59,11 +80,11 @@ pub(super) async fn copy_listed(
     if !route.is_together() {
         check_installed(route, what).await?;
     }
-    // A file that was changed in the second of the check-out, to the same size, counts as equal without `-I`.
-    let options = ["-I", "--exclude=.git", "--from0", "--files-from=-"].map(str::to_owned).into();
-    // rsync takes a line that starts with `#` or `;` for a comment, also in NUL-separated lists.
-    let paths: Vec<PathBuf> = paths.iter().map(|path| Path::new(".").join(path)).collect();
-    route.rsync(&Copy { from, to, options, list: Some(nul_separated(&paths)), what }).await
+    let mut options = listed_options();
+    // A file that was changed in the second of the check-out, to the same size, counts as equal without it.
+    options.push("-I".into());
+    let copy = Copy { from, to, options, list: Some(list(paths)), what, is_check: false };
+    route.rsync(&copy).await.map(|_| ())
 }
 
 /// # Errors
@@ -86,6 +107,7 @@ async fn check_host(host: &Host, what: &'static str) -> Result<()> {
 }
 
 /// One run of rsync: what `from` holds into `to`.
+#[derive(Clone)]
 pub(super) struct Copy<'a> {
     pub(super) from: &'a Path,
     pub(super) to: &'a Path,
@@ -93,6 +115,8 @@ pub(super) struct Copy<'a> {
     /// What `--files-from=-` reads.
     pub(super) list: Option<Vec<u8>>,
     pub(super) what: &'static str,
+    /// Only print what would be copied, judged by checksums.
+    pub(super) is_check: bool,
 }
 
 impl Copy<'_> {
@@ -106,14 +130,18 @@ impl Copy<'_> {
         Ok(format!("{RELAY_HOST}:{}", self.here(path)?))
     }
 
+    /// Returns what rsync prints.
     pub(super) async fn run(
         &self,
         host: &Host,
         from: String,
         to: String,
         relay: Option<&Relay>,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let mut argv = vec!["rsync".to_owned(), FLAGS.into()];
+        if self.is_check {
+            argv = ["rsync", CHECK_FLAGS].map(str::to_owned).into();
+        }
         argv.extend(self.options.iter().cloned());
         let mut request = ExecRequest::new([""; 0]);
         if let Some(relay) = relay {
@@ -129,12 +157,12 @@ impl Copy<'_> {
         request.stdin.clone_from(&self.list);
         let output = exec(host, request, self.what).await?;
         if output.code == Some(VANISHED) {
-            return Ok(());
+            return Ok(String::new());
         }
         if output.is_timed_out {
             return Err(TransportError::TimedOut { title: "rsync".into() }.into());
         }
-        output.check("rsync").map(|_| ())
+        Ok(output.check("rsync")?.stdout_text())
     }
 }
 

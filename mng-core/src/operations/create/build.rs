@@ -257,6 +257,9 @@ async fn transfer(
             return Err(error);
         }
     };
+    if prepared.request.transfer.verify {
+        work_dir::verify(&source.host, host, plan, &work_dir, events).await?;
+    }
     for enabled in ctx.registry.enabled() {
         enabled.plugin.after_initial_file_copy(ctx, host, &plan.path).await?;
     }

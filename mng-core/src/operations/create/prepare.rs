@@ -167,7 +167,7 @@ async fn fit(
     source: &Source,
     is_work_dir_made: bool,
 ) -> Result<Fitted> {
-    let target = target_path(ctx, request, host)?;
+    let target = target_path(ctx, request, host).await?;
     let is_same_host = source.host.info.id == host.info.id;
     let mode = if is_work_dir_made {
         transfer::decide(&TransferFacts {
@@ -220,15 +220,15 @@ async fn fit(
 }
 
 /// The work dir that was asked for, with symlinks resolved as far as it exists.
-fn target_path(ctx: &Ctx, request: &CreateRequest, host: &Host) -> Result<Option<PathBuf>> {
+async fn target_path(ctx: &Ctx, request: &CreateRequest, host: &Host) -> Result<Option<PathBuf>> {
     let Some(path) = &request.address.path else { return Ok(None) };
     if !host.is_local() {
-        if path.starts_with('/') {
-            return Ok(Some(PathBuf::from(path)));
+        if path.starts_with('/') || path == "~" || path.starts_with("~/") {
+            return source::far_path(host, Path::new(path)).await.map(Some);
         }
         return Err(Error::input(
             format!("the work dir `{path}` on host `{}` has to be an absolute path", host.info.name),
-            "write `NAME@HOST:/PATH`",
+            "write `NAME@HOST:/PATH` or `NAME@HOST:~/PATH`",
         ));
     }
     Ok(Some(resolve_links(&git::normal(&local_path(ctx, &request.cwd, path)))))

@@ -97,6 +97,8 @@ pub struct TransferOptions {
     pub rsync: Option<bool>,
     /// Put in front of the paths.
     pub rsync_args: Vec<String>,
+    /// Compare the work dir with its source before the agent starts: the source is to go.
+    pub verify: bool,
     /// Refuse a source with uncommitted changes.
     pub ensure_clean: bool,
     /// Carry uncommitted changes.
@@ -118,6 +120,7 @@ impl Default for TransferOptions {
             branch: BranchSpec::default(),
             rsync: None,
             rsync_args: Vec::new(),
+            verify: false,
             ensure_clean: true,
             include_unclean: false,
             include_gitignored: false,

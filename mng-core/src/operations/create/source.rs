@@ -15,7 +15,7 @@ use crate::model::ids::random_hex;
 use crate::model::record::{AgentRecord, TransferMode};
 use crate::operations::resolve::{self, ResolvedAgent};
 use crate::plugins::Ctx;
-use crate::transports::FileKind;
+use crate::transports::{ExecRequest, FileKind};
 
 /// Longest that cloning a git URL may take.
 const CLONE: Duration = Duration::from_secs(600);
@@ -114,7 +114,7 @@ pub(super) async fn resolve(
             let dir = if host.is_local() { local_path(ctx, &request.cwd, path) } else { path.into() };
             look(host, &dir, None).await
         }
-        Some(SourceAddress::GitUrl(url)) => clone(ctx, request, url, target, events, cancel).await,
+        Some(SourceAddress::GitUrl(url)) => clone(request, url, target, events, cancel).await,
     }
 }
 
@@ -161,7 +161,10 @@ fn needs_status(request: &CreateRequest) -> bool {
 
 /// Looks at a directory that was named.
 async fn look(host: Host, dir: &Path, agent: Option<AgentRecord>) -> Result<Source> {
-    let dir = if host.is_local() { canonical(dir, agent.as_ref())? } else { dir.to_path_buf() };
+    let dir = match host.is_local() {
+        true => canonical(dir, agent.as_ref())?,
+        false => far_path(&host, dir).await?,
+    };
     let stat = host.transport.stat(&dir).await?;
     if stat.is_none_or(|stat| stat.kind != FileKind::Directory) {
         return Err(no_directory(&dir, agent.as_ref()));
@@ -180,6 +183,35 @@ fn canonical(dir: &Path, agent: Option<&AgentRecord>) -> Result<PathBuf> {
     }
 }
 
+/// A path of another host as a person wrote it: `~` is the home there and a relative one starts at it.
+/// Symlinks are resolved as far as directories exist.
+///
+/// # Errors
+/// The host does not answer.
+pub(super) async fn far_path(host: &Host, path: &Path) -> Result<PathBuf> {
+    const SCRIPT: &str = r#"
+unset CDPATH
+case $1 in
+/*) path=$1 ;;
+'~') path=$HOME ;;
+'~/'*) path=$HOME/${1#'~/'} ;;
+*) path=$HOME/$1 ;;
+esac
+rest=
+while [ ! -d "$path" ] && [ "$path" != / ] && [ -n "$path" ]; do
+    path=${path%/}
+    rest=/${path##*/}$rest
+    path=${path%/*}
+done
+real=$(cd -- "${path:-/}" && pwd -P) || exit
+printf '%s' "${real%/}$rest"
+"#;
+    let request = ExecRequest::sh(SCRIPT, [git::word(path)?]).idempotent();
+    let text = host.transport.exec(request).await?.check("pwd -P")?.stdout_text();
+    let dir = git::normal(Path::new(&text));
+    Ok(if dir.as_os_str().is_empty() { PathBuf::from("/") } else { dir })
+}
+
 fn no_directory(dir: &Path, agent: Option<&AgentRecord>) -> Error {
     match agent {
         Some(agent) => Error::input(
@@ -195,20 +227,14 @@ fn no_directory(dir: &Path, agent: Option<&AgentRecord>) -> Error {
 
 /// Clones a URL to where no other mng looks, until the create is sure to need it.
 async fn clone(
-    ctx: &Ctx,
     request: &CreateRequest,
     url: &str,
     target: &Host,
     events: &Events,
     cancel: &Cancel,
 ) -> Result<Source> {
-    let host = ctx.local_host().await?;
-    if !target.is_local() {
-        return Err(Error::input(
-            "a git URL can be the source only for agents on this machine",
-            "clone it yourself and give the directory with `--from PATH`",
-        ));
-    }
+    // With the network and the credentials of the host that needs it, and without a detour.
+    let host = target.clone();
     let hint = match &request.address.name {
         Some(name) => name.to_string(),
         None => git::project_of_url(url).filter(|name| is_plain(name)).unwrap_or_else(|| "agent".into()),
@@ -327,5 +353,20 @@ mod tests {
         for dir in ["/home/p/.mng/worktrees", "/home/p/.mng/agents/agent-1", "/home/p/.mng/tmp/x"] {
             assert!(verdict(dir, TransferMode::None).unwrap().contains("lies in mng's own state"), "{dir}");
         }
+    }
+
+    #[test]
+    fn paths_of_another_host_start_at_its_home() {
+        use crate::agents::testing::{PrivateHost, block};
+        let far = PrivateHost::far();
+        let home = far.path("home").canonicalize().unwrap();
+        std::fs::create_dir(home.join("a b")).unwrap();
+        std::os::unix::fs::symlink("a b", home.join("link")).unwrap();
+        let path = |text: &str| block(far_path(&far.host, Path::new(text))).unwrap();
+        assert_eq!(path("~"), home);
+        assert_eq!(path("~/link/new/x"), home.join("a b/new/x"));
+        assert_eq!(path("link"), home.join("a b"));
+        assert_eq!(path("/"), Path::new("/"));
+        assert_eq!(path("/nowhere/./at/../all"), Path::new("/nowhere/all"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::transcript::Store;
-use crate::hosts::rescue::copy_tree;
+use crate::hosts::rescue::copy_here;
 use crate::hosts::{Host, record_bytes};
 use crate::model::error::{Error, Result};
 use crate::model::record::AgentRecord;
@@ -101,15 +101,23 @@ pub(super) fn items_of(ctx: &Ctx, record: &AgentRecord) -> Vec<PathBuf> {
 
 /// Makes the transcript whole and copies what there is. Returns warnings.
 pub(super) async fn preserve(ctx: &Ctx, host: &Host, record: &AgentRecord, items: &[PathBuf]) -> Vec<String> {
-    if !host.is_local() {
-        return Vec::new();
+    if host.is_local() {
+        let store = store_of(ctx, host, record).ok().flatten();
+        return preserve_with(store, host, host, record, items).await;
     }
-    let store = store_of(ctx, host, record).ok().flatten();
-    preserve_with(store, host, record, items).await
+    match ctx.local_host().await {
+        Ok(here) => preserve_with(None, &here, host, record, items).await,
+        Err(error) => vec![not_preserved(record, &error)],
+    }
+}
+
+fn not_preserved(record: &AgentRecord, error: &Error) -> String {
+    format!("transcripts of agent `{}` were not preserved: {error}", record.name)
 }
 
 async fn preserve_with(
     store: Option<Store>,
+    here: &Host,
     host: &Host,
     record: &AgentRecord,
     items: &[PathBuf],
@@ -118,9 +126,9 @@ async fn preserve_with(
         Some(store) => Some(flush(store).await),
         None => None,
     };
-    match copy(host, record, items, flushed).await {
+    match copy(here, host, record, items, flushed).await {
         Ok(warnings) => warnings,
-        Err(error) => vec![format!("transcripts of agent `{}` were not preserved: {error}", record.name)],
+        Err(error) => vec![not_preserved(record, &error)],
     }
 }
 
@@ -145,7 +153,9 @@ async fn flush(store: Store) -> Flush {
     Flush { script_name, outcome, flushed_at: Time::now(), error }
 }
 
+/// From the agent's host to the archive on this machine.
 async fn copy(
+    here: &Host,
     host: &Host,
     record: &AgentRecord,
     items: &[PathBuf],
@@ -161,7 +171,7 @@ async fn copy(
     if there.is_empty() {
         return Ok(Vec::new());
     }
-    let Some((archive, earlier)) = place(host, record).await? else {
+    let Some((archive, earlier)) = place(here, host, record).await? else {
         return Ok(vec![format!("the archive of agent `{}` was written by a newer mng", record.name)]);
     };
     let mut copied = Vec::new();
@@ -172,11 +182,12 @@ async fn copy(
     }
     for item in items {
         let from = state_dir.join(item);
+        let to = archive.join(item);
         let result = match there.contains(item) {
-            true => Some(copy_tree(&from, &archive.join(item)).await),
+            true => Some(copy_here(host, &from, &to).await),
             false => None,
         };
-        let is_dir = from.is_dir() || (result.is_none() && item.extension().is_none());
+        let is_dir = to.is_dir() || (result.is_none() && item.extension().is_none());
         let error = match &result {
             Some(Err(error)) => Some(tail(&error.to_string())),
             _ => None,
@@ -202,17 +213,21 @@ async fn copy(
         items: merge(earlier.map(|earlier| earlier.items).unwrap_or_default(), copied),
         transcript_flush: flushed.into_iter().collect(),
     };
-    host.transport.write(&archive.join(MANIFEST), &record_bytes(&manifest)?, 0o600).await?;
+    here.transport.write(&archive.join(MANIFEST), &record_bytes(&manifest)?, 0o600).await?;
     Ok(warnings)
 }
 
 /// Where the archive goes, and what is there of an earlier attempt. `None`: one that must not be touched.
-async fn place(host: &Host, record: &AgentRecord) -> Result<Option<(PathBuf, Option<Manifest>)>> {
+async fn place(
+    here: &Host,
+    host: &Host,
+    record: &AgentRecord,
+) -> Result<Option<(PathBuf, Option<Manifest>)>> {
     let name = format!("{}--{}", record.name.as_str().replace(['/', '\0'], "_"), record.id);
-    let plain = host.layout.preserved().join(&name);
-    let own = host.layout.preserved().join(format!("{name}--{}", host.info.id));
+    let plain = here.layout.preserved().join(&name);
+    let own = here.layout.preserved().join(format!("{name}--{}", host.info.id));
     for archive in [plain, own] {
-        let Some(bytes) = host.transport.read(&archive.join(MANIFEST)).await? else {
+        let Some(bytes) = here.transport.read(&archive.join(MANIFEST)).await? else {
             return Ok(Some((archive, None)));
         };
         let version = serde_json::from_slice::<serde_json::Value>(&bytes)
@@ -319,7 +334,7 @@ mod tests {
         std::fs::write(state_dir.join("native/s.jsonl"), line(1, "agent", "my last words")).unwrap();
         let store = Store::new(state_dir, agent.record.id.as_str(), std::sync::Arc::new(toy()));
         let items: Vec<PathBuf> = vec!["events/toy/common_transcript".into()];
-        let warnings = block(preserve_with(Some(store), &host, &agent.record, &items));
+        let warnings = block(preserve_with(Some(store), &host, &host, &agent.record, &items));
         assert_eq!(warnings, Vec::<String>::new());
         let archive = host.layout.preserved().join(format!("a1--{}", agent.record.id));
         let kept = archive.join("events/toy/common_transcript/events.jsonl");
@@ -355,5 +370,28 @@ mod tests {
         let warnings = block(preserve(&context(), &host, &agent.record, &["logs/transcript.jsonl".into()]));
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(!archive.join("logs").exists());
+    }
+
+    #[test]
+    fn what_an_agent_on_another_host_said_is_kept_on_this_one() {
+        use crate::agents::testing::PrivateHost;
+        let far = PrivateHost::far();
+        let record = far.agent("a1", "sleep 9");
+        let logs = far.host.layout.agent(&record.id).join("logs/claude_transcript");
+        std::fs::create_dir_all(&logs).unwrap();
+        std::fs::write(logs.join("events ü.jsonl"), "{}\n").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", logs.join("link")).unwrap();
+        std::fs::write(far.host.layout.agent(&record.id).join("logs/transcript.jsonl"), "one\n").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let here = host_at(dir.path());
+        let items: Vec<PathBuf> = vec!["logs/claude_transcript".into(), "logs/transcript.jsonl".into()];
+        let warnings = block(preserve_with(None, &here, &far.host, &record, &items));
+        assert_eq!(warnings, Vec::<String>::new());
+        let archive = here.layout.preserved().join(format!("a1--{}", record.id));
+        let read = |name: &str| std::fs::read_to_string(archive.join(name)).unwrap();
+        assert_eq!(read("logs/claude_transcript/events ü.jsonl"), "{}\n");
+        assert_eq!(read("logs/transcript.jsonl"), "one\n");
+        assert!(!archive.join("logs/claude_transcript/link").exists());
+        assert!(read(MANIFEST).contains(far.host.info.id.as_str()));
     }
 }

@@ -1,5 +1,6 @@
 //! `mng undo`: brings back what a destroy took.
 
+mod places;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -17,6 +18,7 @@ use crate::hosts::rescue::{self, Manifest, Reason};
 use crate::hosts::{Host, HostLock};
 use crate::model::error::{Error, Result};
 use crate::model::event::Events;
+use crate::model::order;
 use crate::model::record::AgentRecord;
 use crate::model::time::Time;
 use crate::plugins::Ctx;
@@ -47,15 +49,21 @@ pub struct UndoReport {
     pub notes: Vec<String>,
 }
 
-/// Everything that can be brought back, newest first.
+/// Everything that can be brought back, newest first, on every host that answers.
 ///
 /// # Errors
 /// The state dir cannot be read.
 pub async fn entries(ctx: &Ctx) -> Result<Vec<EntryView>> {
-    let Some(host) = host(ctx).await? else { return Ok(Vec::new()) };
     let now = Time::now();
     let keep = ctx.settings.core.rescue_keep.0;
-    Ok(rescue::list(&host).await?.iter().map(|entry| EntryView::of(entry, now, keep)).collect())
+    let mut all = match host(ctx).await? {
+        Some(host) => rescue::list(&host).await?,
+        None => Vec::new(),
+    };
+    let others = places::others(ctx).await?;
+    all.extend(others.known.into_iter().flat_map(|(_, entries)| entries));
+    order::sort_by(&mut all, |a, b| b.created_at.cmp(&a.created_at));
+    Ok(all.iter().map(|entry| EntryView::of(entry, now, keep)).collect())
 }
 
 /// The entry that [`undo`] would bring back; nothing changes.
@@ -63,8 +71,7 @@ pub async fn entries(ctx: &Ctx) -> Result<Vec<EntryView>> {
 /// # Errors
 /// There is none, or the text means several.
 pub async fn preview(ctx: &Ctx, request: &UndoRequest) -> Result<EntryView> {
-    let host = host(ctx).await?.ok_or_else(nothing)?;
-    let entry = pick(ctx, &host, request.what.as_deref()).await?;
+    let (_, entry) = places::find(ctx, request.what.as_deref()).await?;
     Ok(EntryView::of(&entry, Time::now(), ctx.settings.core.rescue_keep.0))
 }
 
@@ -76,7 +83,12 @@ pub async fn preview(ctx: &Ctx, request: &UndoRequest) -> Result<EntryView> {
 /// one ended.
 #[tracing::instrument(skip_all)]
 pub async fn undo(ctx: &Ctx, request: UndoRequest, events: &Events) -> Result<UndoReport> {
-    let host = host(ctx).await?.ok_or_else(nothing)?;
+    let (host, entry) = places::find(ctx, request.what.as_deref()).await?;
+    let request = match host.is_local() {
+        true => request,
+        // There a name is only looked for among that host's own.
+        false => UndoRequest { what: Some(entry.id.to_string()), ..request },
+    };
     on_host(ctx, &host, request, events).await
 }
 
@@ -181,4 +193,10 @@ async fn newest_here(ctx: &Ctx, all: Vec<Manifest>) -> Result<Manifest> {
 fn is_of_project(entry: &Manifest, project: Option<&str>) -> bool {
     let label = entry.agent.as_ref().and_then(|agent| agent.record.labels.get("project"));
     entry.repository().is_none() && label.is_some() && label.map(String::as_str) == project
+}
+
+/// Whether an entry of another host is of this project: paths there say nothing about paths here.
+fn is_named_project(entry: &Manifest, project: Option<&str>) -> bool {
+    let label = entry.agent.as_ref().and_then(|agent| agent.record.labels.get("project"));
+    label.is_some() && label.map(String::as_str) == project
 }
