@@ -249,6 +249,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("Read, write and list single files of agents and hosts"),
     waits!("gc", [], commands::gc::GcArgs, commands::gc::run)
         .about("Remove what nobody needs any more"),
+    waits!("git", [], commands::git::GitArgs, commands::git::run).group()
+        .about("Run git push or pull between here and an agent or host"),
     bare!("help", [], commands::help::HelpArgs, commands::help::run)
         .about("Show help about a command or a topic"),
     waits!("label", [], commands::label::LabelArgs, commands::label::run)
@@ -265,6 +267,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .adjusted_by(commands::create::adjust_delegate)
         .acting_as("create")
         .about("Move an agent: clone it, then destroy the source"),
+    waits!("pair", [], commands::pair::PairArgs, commands::pair::run)
+        .about("Keep a directory here and an agent's alike, continuously"),
     bare!("plugin", ["plug"], commands::plugin::PluginArgs, commands::plugin::run).group().own_templates()
         .about("List, switch and add plugins"),
     waits!("provision", ["prov"], commands::provision::ProvisionArgs, commands::provision::run)
@@ -275,6 +279,8 @@ pub(crate) static COMMANDS: &[CommandSpec] = &[
         .about("Copy files or commits from here to an agent"),
     waits!("rename", ["mv"], commands::rename::RenameArgs, commands::rename::run)
         .about("Give an agent another name"),
+    waits!("rsync", [], commands::rsync::RsyncArgs, commands::rsync::run)
+        .about("Run rsync between here and an agent or host"),
     waits!("snapshot", ["snap"], commands::snapshot::SnapshotArgs, commands::snapshot::run).group()
         .about("Take, list and delete snapshots of hosts"),
     waits!("start", [], commands::start::StartArgs, commands::start::run).templates(&PlainFields(&["name"]))

@@ -21,6 +21,7 @@ mod frame;
 mod help;
 mod linked;
 mod logging;
+mod passage;
 mod selection;
 mod ui;
 

@@ -31,6 +31,7 @@ pub(crate) static TOPICS: &[HelpTopic] = &[
     topic!("idle_detection", ["idle"], "What counts as idle"),
     topic!("messages", ["receipts"], "What arrives at an agent, and how one knows that it did"),
     topic!("modal_usage", [], "Modal: not in this build"),
+    topic!("moving_data", ["sync", "uncommitted"], "Getting work to agents and back without losing any"),
     topic!("multi_target", ["targets"], "How to act on several agents"),
     topic!("plugins", [], "What mng is made of, and how to add to it"),
     topic!("provider_backends", ["backends"], "The kinds of hosts that mng can make"),

@@ -94,6 +94,30 @@ impl Change {
     }
 }
 
+/// How many commits the other end and this one have alone; `None` where there is nothing to compare: a side
+/// has no branch or no commit, or both stand at the same one. Adds objects to the repository here.
+///
+/// # Errors
+/// A side is no repository, or its objects cannot be had.
+pub async fn ahead(here: &Side, there: &Side, reach: &Reach) -> Result<Option<(u64, u64)>> {
+    let (repo_here, repo_there) = (repository(here).await?, repository(there).await?);
+    let (Some(ours), Some(theirs)) = (&repo_here.head_commit, &repo_there.head_commit) else {
+        return Ok(None);
+    };
+    let Some(branch) = repo_there.branch.as_ref().filter(|_| repo_here.branch.is_some()) else {
+        return Ok(None);
+    };
+    if ours == theirs {
+        return Ok(None);
+    }
+    let git = here.git_at(&repo_here.top_level)?;
+    if !is_same(&repo_here, &repo_there, reach) && !has(&git, theirs).await? {
+        fetch(&git, reach, &repo_there, &format!("refs/heads/{branch}")).await?;
+    }
+    let change = Change::between(&git, Some(ours), theirs).await?;
+    Ok(Some((change.commits, change.own)))
+}
+
 /// Whether the repository has the commit.
 pub(super) async fn has(git: &Git<'_>, commit: &str) -> Result<bool> {
     Ok(commits_of(git, &[commit]).await?.pop().flatten().is_some())

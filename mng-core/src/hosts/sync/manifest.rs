@@ -10,6 +10,11 @@ use super::hashes::{contents, hex};
 use crate::hosts::git::word;
 use crate::model::error::Result;
 
+/// Sixteen hexadecimal digits for a text of any length.
+pub(crate) fn short_name(text: impl AsRef<str>) -> String {
+    hex(&Sha256::digest(text.as_ref().as_bytes()))[..16].to_owned()
+}
+
 /// `{path: content}`, paths relative to the directory; an empty content says that the path was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Manifest(BTreeMap<String, String>);
@@ -17,8 +22,8 @@ pub(super) struct Manifest(BTreeMap<String, String>);
 impl Manifest {
     /// Where the manifest of a directory lies.
     fn path(side: &Side) -> Result<PathBuf> {
-        let name = hex(&Sha256::digest(word(&side.dir)?.as_bytes()));
-        Ok(side.layout.root().join("sync").join(format!("{}.json", &name[..16])))
+        let name = short_name(word(&side.dir)?);
+        Ok(side.layout.root().join("sync").join(format!("{name}.json")))
     }
 
     /// What is remembered of the side's directory. A damaged file counts as none: then its files are

@@ -14,6 +14,7 @@
 //! Nothing is written to anybody's git configuration.
 
 mod backup;
+mod by_hand;
 mod commits;
 mod dirty;
 mod error;
@@ -30,10 +31,12 @@ mod side;
 mod stash;
 mod three_way;
 
-pub use commits::GitReport;
+pub use by_hand::{ByHand, End};
+pub use commits::{GitReport, ahead};
 pub use error::SyncError;
 pub use files::{FilesReport, FilesRequest, files};
 pub use guard::{Shelf, Uncommitted};
+pub(crate) use manifest::short_name;
 pub use pull::{Joining, PullRequest, pull};
 pub use push::{PushRequest, push};
 pub use rsync::{Counts, check_installed};

@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const STALLED: &str = "--timeout=600";
 
 /// Fractions of seconds count: a file that was changed twice within one second, to the same size, is another file.
-const EXACT_TIMES: &str = "--modify-window=-1";
+pub(super) const EXACT_TIMES: &str = "--modify-window=-1";
 
 /// Some files vanished while rsync was copying.
 const VANISHED: i32 = 24;
@@ -134,6 +134,23 @@ impl Run<'_> {
         }
         Ok(parse(&output.stdout))
     }
+}
+
+/// What a command of the person's own would do: its words, run dry and itemised.
+///
+/// # Errors
+/// rsync fails.
+pub(super) async fn plan_of(here: &dyn Transport, reach: &Reach, argv: &[String]) -> Result<Itemised> {
+    let mut words = argv.to_vec();
+    // Last among the options, so that they win.
+    let at = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    words.splice(at..at, ["-n", "-8", "--no-v", "--no-progress", "--out-format=%i %n"].map(str::to_owned));
+    let request = ExecRequest::new(words).env("LC_ALL", "C").envs(reach.env()).timeout(Some(LONGEST));
+    let output = here.exec(request).await?;
+    if !matches!(output.code, Some(0 | VANISHED)) {
+        return Err(SyncError::Rsync { code: output.code, stderr: output.stderr_text() }.into());
+    }
+    Ok(parse(&output.stdout))
 }
 
 /// Reads the itemised lines and the statistics.

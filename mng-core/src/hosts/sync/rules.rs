@@ -110,7 +110,7 @@ impl RsyncRules {
 
 /// A name as a pattern that matches nothing else. rsync takes a backslash literally unless the pattern has a
 /// wildcard.
-fn exact(name: &[u8]) -> Vec<u8> {
+pub(super) fn exact(name: &[u8]) -> Vec<u8> {
     if !name.iter().any(|byte| b"*?[".contains(byte)) {
         return name.to_vec();
     }

@@ -72,6 +72,22 @@ impl Reach {
         }
     }
 
+    /// What unison calls a directory of the other end.
+    pub(crate) fn unison_root(&self, path: &Path) -> String {
+        match self {
+            Self::Here => path.display().to_string(),
+            Self::Far(_) => format!("ssh://{RELAY_HOST}/{}", path.display()),
+        }
+    }
+
+    /// What stands in for `ssh`, if the other end is far.
+    pub(crate) fn shell(&self) -> Option<String> {
+        match self {
+            Self::Here => None,
+            Self::Far(relay) => Some(relay.shell()),
+        }
+    }
+
     /// Options of rsync that lead there.
     pub(crate) fn rsync_options(&self) -> Vec<String> {
         match self {
