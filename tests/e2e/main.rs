@@ -49,6 +49,7 @@ mod rename;
 mod rescue;
 mod rsync;
 mod safety;
+mod ssh;
 mod start;
 mod state_accuracy;
 mod stop;

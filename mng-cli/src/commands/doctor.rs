@@ -1,5 +1,6 @@
 //! `mng doctor`
 
+mod far;
 mod install;
 mod tools;
 
@@ -166,6 +167,7 @@ fn state(invocation: &Invocation) -> Vec<Check> {
                     Err(error) => Check::state(&format!("provider {name}"), Status::Note, error.to_string()),
                 });
             }
+            checks.extend(far::check(&loaded.ctx));
             loaded.ctx.settings.host_dir().to_path_buf()
         }
         Err(error) => {

@@ -61,7 +61,11 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
         session_agents(ui, ctx, &args.sessions.session).await?
     };
     if args.dry_run {
-        return DryRun::new("Would stop:", &agents).show(ui);
+        for silent in &silent {
+            ui.warning(&silent.message);
+        }
+        DryRun::new("Would stop:", &agents).show(ui)?;
+        return Ok(ExitCode::for_failures(&silent));
     }
     if args.stop_host {
         let mut hosts: Vec<_> = Vec::new();

@@ -20,7 +20,7 @@ pub(crate) use external::on_path as external_commands;
 pub(crate) use launch::main;
 pub(crate) use load::{EarlyOptions, Invocation, Loaded};
 pub(crate) use locate::settings_key;
-pub(crate) use runtime::interrupted;
+pub(crate) use runtime::{interrupted, wait};
 pub(crate) use tree::{build, common_only, finish};
 pub(crate) use usage::{synopsis, usage_error, value_name};
 pub(crate) use words::{Reading, positional, read, takes_value};

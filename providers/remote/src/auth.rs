@@ -42,7 +42,7 @@ pub(crate) async fn log_in(handle: &mut Handle<Client>, target: &SshTarget) -> R
         }
     }
     if let Some(agent) = &mut agent {
-        for identity in &identities {
+        for identity in identities.iter().filter(|_| !target.identities_only) {
             let public = identity.public_key().into_owned();
             if offered.iter().any(|other| other.key_data() == public.key_data()) {
                 continue;

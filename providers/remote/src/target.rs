@@ -31,6 +31,8 @@ pub struct SshTarget {
     pub identity_files: Vec<PathBuf>,
     /// Whether the keys of a running agent may be used.
     pub use_agent: bool,
+    /// Of the agent's keys only those that stand in `identity_files`, too.
+    pub identities_only: bool,
     /// The agent's socket; unset: `SSH_AUTH_SOCK`.
     pub agent_socket: Option<PathBuf>,
     /// Files in the format of OpenSSH's `known_hosts`; new keys go to the first one.
@@ -62,6 +64,7 @@ impl SshTarget {
             user: user.into(),
             identity_files: Vec::new(),
             use_agent: true,
+            identities_only: false,
             agent_socket: None,
             known_hosts: Vec::new(),
             host_keys: HostKeyPolicy::Strict,
@@ -143,7 +146,7 @@ impl SshTarget {
             } else if let Some(socket) = &self.agent_socket {
                 option("IdentityAgent", double_quoted(&socket.display().to_string()));
             }
-            if !self.identity_files.is_empty() {
+            if self.identities_only || !self.use_agent {
                 option("IdentitiesOnly", "yes".into());
             }
             option("ConnectTimeout", self.connect_timeout.as_secs().max(1).to_string());

@@ -83,6 +83,7 @@ fn build(
         AgentSocket::None => (false, None),
         AgentSocket::At(socket) => (true, Some(socket.clone())),
     };
+    target.identities_only = found.is_identities_only;
     target.known_hosts.clone_from(&found.known_hosts);
     target.host_keys = match found.host_keys {
         HostKeyChecking::Ask => HostKeyPolicy::Strict,

@@ -366,6 +366,10 @@ pub(super) struct HostArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) host_name: Option<String>,
 
+    /// Install tmux, git and rsync where a host of an ssh provider lacks them
+    #[arg(long)]
+    pub(super) install_packages: bool,
+
     /// Tag the host; repeatable
     #[arg(long, alias = "tag", value_name = "KEY=VALUE", action = ArgAction::Append)]
     pub(super) host_label: Vec<String>,

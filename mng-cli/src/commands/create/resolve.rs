@@ -43,7 +43,11 @@ impl CreateOptions {
             source: self.source.source()?,
             transfer: self.source.transfer(&self.explicit)?,
             provisioning: self.setup.provisioning(&cwd)?,
-            host: HostOptions { new_host, tags: labels("--host-label", &self.host.host_label)? },
+            host: HostOptions {
+                new_host,
+                install_packages: self.host.install_packages,
+                tags: labels("--host-label", &self.host.host_label)?,
+            },
             cwd,
             reuse: self.behaviour.reuse,
             update: self.behaviour.update,

@@ -17,6 +17,7 @@ mod kind;
 mod labels;
 mod migrate;
 mod naming;
+mod packages;
 mod prepare;
 mod progress;
 mod report;

@@ -9,7 +9,7 @@ use super::labels::{self, LabelFacts};
 use super::request::{CreateRequest, Provisioning};
 use super::source::{self, Source, local_path};
 use super::transfer::{self, TransferFacts};
-use super::{checks, target};
+use super::{checks, packages, target};
 use crate::agents::types::TypeSite;
 use crate::hosts::git::{self, Git};
 use crate::hosts::{Host, work_dir};
@@ -75,6 +75,9 @@ pub(super) async fn prepare(
     let host = target::resolve(ctx, &request, events).await?;
     checks::host_options(&request)?;
     check_programs(ctx, &host)?;
+    if !host.is_local() {
+        cancel.race(packages::ensure(&host, request.host.install_packages, events)).await?;
+    }
     let source = source::resolve(ctx, &request, agent, &host, events, cancel).await?;
     let fitted = fit(ctx, &request, &host, &source, is_work_dir_made).await;
     if fitted.is_err() {

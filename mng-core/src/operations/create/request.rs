@@ -147,6 +147,8 @@ pub enum TransferChoice {
 pub struct HostOptions {
     /// Make a host, with the address's host as its name.
     pub new_host: bool,
+    /// Install what the host lacks for running agents.
+    pub install_packages: bool,
     /// Tags for the host: given to a new one, added to an existing one.
     pub tags: BTreeMap<String, String>,
 }
