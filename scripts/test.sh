@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . scripts/need.sh
 
 need git tmux rsync
-[ "$(uname)" != Linux ] || need ps:procps setsid:util-linux cc:gcc sshd:openssh-server ssh:openssh-client ip:iproute2
+[ "$(uname)" != Linux ] || need ps:procps setsid:util-linux cc:gcc sshd:openssh-server ssh:openssh-client ip:iproute2 dash busybox
 need_cargo
 # What is missing afterwards shows as tests that are skipped.
 bash scripts/programs.sh || true
