@@ -80,7 +80,8 @@ pub async fn open(ctx: &Ctx, target: &AgentAddress, copies: Copies) -> Result<Co
 }
 
 async fn open_live(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
-    let conversation = conversation_of(ctx, agent).await?;
+    let (mut conversation, sight) = conversation_of(ctx, agent).await?;
+    conversation._sight = Some(Arc::new(sight));
     let name = &agent.record.name;
     if !conversation.store.exists()? {
         return Err(Error::hinted(
@@ -92,8 +93,8 @@ async fn open_live(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
     Ok(conversation)
 }
 
-/// The conversation of an agent, which may not have begun.
-async fn conversation_of(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversation> {
+/// The conversation of an agent, which may not have begun, and what keeps copies of its files.
+async fn conversation_of(ctx: &Ctx, agent: &ResolvedAgent) -> Result<(Conversation, Sight)> {
     let ResolvedAgent { host, record } = agent;
     let name = &record.name;
     let agent_type = ctx.agent_type(&record.agent_type).ok();
@@ -106,15 +107,16 @@ async fn conversation_of(ctx: &Ctx, agent: &ResolvedAgent) -> Result<Conversatio
             format!("`mng capture {name}` prints its screen"),
         )
     })?;
-    Ok(Conversation {
+    let conversation = Conversation {
         agent_name: name.to_string(),
         agent_id: record.id.to_string(),
         agent_type: record.agent_type.to_string(),
         archive: None,
         store,
-        _sight: Some(Arc::new(sight)),
+        _sight: None,
         life: Life::Live { is_turn_over: is_turn_over(ctx, host, record).await },
-    })
+    };
+    Ok((conversation, sight))
 }
 
 fn open_copy(ctx: &Ctx, target: &AgentAddress) -> Result<Conversation> {

@@ -1,10 +1,12 @@
 //! Following a transcript: the records that native files get while somebody watches.
 //!
 //! Reads native files alone, from where they ended before, so that nothing is written and the common file and
-//! its lock are left to those who read once.
+//! its lock are left to those who read once. The files lie on this machine: those of another one are copied
+//! here as they grow.
 
 use std::collections::HashSet;
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use super::session::Skipped;
 use super::{Converter, Life, Part, Request, Store};
 use crate::model::error::{Error, Result};
 use crate::model::order;
-use crate::transports::Transport;
+use crate::storage::read_range;
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -67,7 +69,7 @@ impl Follower {
     ///
     /// # Errors
     /// A file cannot be read.
-    pub async fn start(store: Store, transport: &dyn Transport, is_turn_over: bool) -> Result<Self> {
+    pub async fn start(store: Store, is_turn_over: bool) -> Result<Self> {
         // Else all of a long conversation is converted here, each time.
         let keeper = store.clone();
         let (positions, newest) = blocking(move || {
@@ -89,7 +91,7 @@ impl Follower {
         for position in positions {
             let mut file = Native::new(position.path, position.converter);
             file.offset = position.offset;
-            file.read(transport, &mut known, &mut Skipped::default()).await?;
+            file.read(&mut known, &mut Skipped::default())?;
             file.converter.finish(is_turn_over, &mut known);
             files.push(file);
         }
@@ -134,11 +136,11 @@ impl Follower {
     ///
     /// # Errors
     /// A file cannot be read; what others said comes with the next call.
-    pub async fn news(&mut self, transport: &dyn Transport) -> Result<Option<Vec<Value>>> {
+    pub fn news(&mut self) -> Result<Option<Vec<Value>>> {
         let mut has_read = !self.waiting.is_empty();
         for file in self.files.iter_mut().filter(|file| file.quiet_looks < QUIET_LOOKS) {
             let mut records = Vec::new();
-            let found = file.read(transport, &mut records, &mut self.skipped).await;
+            let found = file.read(&mut records, &mut self.skipped);
             let (is_late, begun) = (file.is_late, self.begun);
             let is_old = |record: &Value| is_late && time_of(record).is_some_and(|time| Some(time) <= begun);
             self.waiting.extend(records.into_iter().filter(|record| !is_old(record)));
@@ -212,21 +214,16 @@ impl Native {
     }
 
     /// Converts the lines that have come.
-    async fn read(
-        &mut self,
-        transport: &dyn Transport,
-        out: &mut Vec<Value>,
-        skipped: &mut Skipped,
-    ) -> Result<Found> {
+    fn read(&mut self, out: &mut Vec<Value>, skipped: &mut Skipped) -> Result<Found> {
         let mut found = Found::Nothing;
         loop {
             // A file that is not there now may come back.
-            let Some(bytes) = transport.read_from(&self.path, self.offset, CHUNK).await? else {
+            let Some(bytes) = read_range(&self.path, self.offset, CHUNK)? else {
                 return Ok(found);
             };
             if bytes.is_empty() {
                 let is_shorter = found == Found::Nothing
-                    && transport.stat(&self.path).await?.is_some_and(|stat| stat.size < self.offset);
+                    && fs::metadata(&self.path).is_ok_and(|meta| meta.len() < self.offset);
                 return Ok(if is_shorter { Found::Shorter } else { found });
             }
             found = Found::Bytes;

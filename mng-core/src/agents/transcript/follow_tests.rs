@@ -1,14 +1,13 @@
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::testing::{Toy, ToyAgent, line, toy};
-use super::{Follower, Life, Part, Request};
-use crate::transports::LocalTransport;
-
-fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
+use super::{Follower, Life, Part, Request, Store};
+use crate::agents::mirror::{FilePart, WatchedFile};
+use crate::agents::sight::Sight;
+use crate::agents::testing::{PrivateHost, block, here_and_far};
 
 fn texts(records: &[Value]) -> Vec<String> {
     let text = |record: &Value| {
@@ -25,12 +24,12 @@ struct Watched {
 
 impl Watched {
     fn start(agent: ToyAgent, source: Toy, is_turn_over: bool) -> Self {
-        let follower = block(Follower::start(agent.store(source), &LocalTransport, is_turn_over)).unwrap();
+        let follower = block(Follower::start(agent.store(source), is_turn_over)).unwrap();
         Self { agent, follower }
     }
 
     fn news(&mut self) -> Vec<String> {
-        texts(&block(self.follower.news(&LocalTransport)).unwrap().unwrap_or_default())
+        texts(&self.follower.news().unwrap().unwrap_or_default())
     }
 
     fn look_for_files(&mut self) {
@@ -45,12 +44,12 @@ fn only_what_comes_is_handed_out_whatever_can_be_kept() {
         agent.say("a", 1, "user", "one");
         agent.say("a", 2, "agent", "held");
         let mut watched = Watched::start(agent, Toy { can_resume, is_kept }, false);
-        assert!(block(watched.follower.news(&LocalTransport)).unwrap().is_none());
+        assert!(watched.follower.news().unwrap().is_none());
         assert!(watched.follower.is_holding());
         watched.agent.say("a", 3, "user", "two");
         assert_eq!(watched.news(), ["held", "two"], "{can_resume} {is_kept}");
         assert!(!watched.follower.is_holding());
-        assert!(block(watched.follower.news(&LocalTransport)).unwrap().is_none());
+        assert!(watched.follower.news().unwrap().is_none());
     }
 }
 
@@ -157,4 +156,31 @@ fn lines_that_cannot_be_read_are_told_once() {
     assert_eq!(watched.news(), ["two"]);
     assert!(watched.follower.warning().unwrap().starts_with("1 line of the transcript could not be read"));
     assert_eq!(watched.follower.warning(), None);
+}
+
+here_and_far! {
+    fn a_conversation_is_followed_from_before_its_first_word(private) {
+        let record = private.agent("a1", "sleep 600");
+        let native = private.host.layout.agent(&record.id).join("native");
+        let mut sight = Sight::of(&record.id, vec![WatchedFile::new("native/*.jsonl", FilePart::All)]);
+        block(sight.fill(&private.host)).unwrap();
+        let store = Store::new(sight.dir(&private.host), record.id.as_str(), Arc::new(toy()));
+        let mut follower = block(Follower::start(store, true)).unwrap();
+        let mut news = || {
+            block(sight.fill(&private.host)).unwrap();
+            block(follower.look_for_files()).unwrap();
+            texts(&follower.news().unwrap().unwrap_or_default())
+        };
+        assert_eq!(news(), Vec::<String>::new());
+        fs::create_dir_all(&native).unwrap();
+        fs::write(native.join("a.jsonl"), line(1, "user", "one")).unwrap();
+        assert_eq!(news(), ["one"]);
+        fs::write(native.join("a.jsonl"), line(1, "user", "one") + &line(2, "user", "two")).unwrap();
+        assert_eq!(news(), ["two"]);
+        fs::write(native.join("b.jsonl"), line(3, "user", "three")).unwrap();
+        assert_eq!(news(), ["three"]);
+        // Begun anew: a look sees that, the next one what is in it.
+        fs::write(native.join("a.jsonl"), line(4, "user", "four")).unwrap();
+        assert_eq!([news(), news()].concat(), ["four"]);
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Conversation, conversation_of, is_turn_over};
+use crate::agents::sight::Sight;
 use crate::agents::transcript::{Follower, Life, Request};
 use crate::model::address::AgentAddress;
 use crate::model::error::Result;
@@ -43,8 +44,8 @@ pub async fn follow(
     warnings: &Events,
 ) -> Result<()> {
     let agent = resolve::one(ctx, target).await?;
-    let conversation = conversation_of(ctx, &agent).await?;
-    let mut following = Following::start(ctx, &agent, conversation, request).await?;
+    let (conversation, sight) = conversation_of(ctx, &agent).await?;
+    let mut following = Following::start(ctx, &agent, (conversation, sight), request).await?;
     following.history(each, warnings).await?;
     following.go_on(each, warnings).await
 }
@@ -53,6 +54,7 @@ struct Following<'a> {
     ctx: &'a Ctx,
     agent: &'a ResolvedAgent,
     conversation: Conversation,
+    sight: Sight,
     request: &'a Request,
     follower: Follower,
     lacks_header: bool,
@@ -66,16 +68,15 @@ impl<'a> Following<'a> {
     async fn start(
         ctx: &'a Ctx,
         agent: &'a ResolvedAgent,
-        conversation: Conversation,
+        (conversation, sight): (Conversation, Sight),
         request: &'a Request,
     ) -> Result<Self> {
         let is_turn_over = matches!(conversation.life, Life::Live { is_turn_over: true });
-        let transport = agent.host.transport.as_ref();
-        let follower = Follower::start(conversation.store.clone(), transport, is_turn_over).await?;
+        let follower = Follower::start(conversation.store.clone(), is_turn_over).await?;
         let lacks_header = request.has_header && request.roles.is_empty();
         // What is held back now may be whole, too.
         let quiet_since = Some(Instant::now());
-        Ok(Self { ctx, agent, conversation, request, follower, lacks_header, quiet_since, ask: None })
+        Ok(Self { ctx, agent, conversation, sight, request, follower, lacks_header, quiet_since, ask: None })
     }
 
     async fn history(&mut self, each: &mut Each<'_>, warnings: &Events) -> Result<()> {
@@ -126,10 +127,13 @@ impl<'a> Following<'a> {
     async fn look(&mut self, is_scan: bool) -> Result<Look> {
         let ResolvedAgent { host, record } = self.agent;
         let is_gone = is_scan && host.read_agent(&record.id).await?.is_none();
+        if !is_gone {
+            self.sight.fill(host).await?;
+        }
         if is_scan && !is_gone {
             self.follower.look_for_files().await?;
         }
-        let news = self.follower.news(host.transport.as_ref()).await?;
+        let news = self.follower.news()?;
         if is_gone {
             let mut records = news.unwrap_or_default();
             records.extend(self.follower.finished());
@@ -149,7 +153,8 @@ impl<'a> Following<'a> {
         if let Some((_, wait)) = self.ask.filter(|(at, _)| *at <= now) {
             if is_turn_over(self.ctx, host, record).await {
                 // A line may have come while the state was judged, and the next turn with it.
-                records.extend(self.follower.news(host.transport.as_ref()).await?.unwrap_or_default());
+                self.sight.fill(host).await?;
+                records.extend(self.follower.news()?.unwrap_or_default());
                 records.extend(self.follower.finished());
                 self.ask = None;
             } else {
