@@ -96,7 +96,7 @@ mod tests {
             block(sight.refresh(&private.host)).unwrap();
             let seen = fs::read(path).unwrap();
             assert_eq!(&seen[text.len()..], b"news\n");
-            assert_eq!(seen.starts_with(b"{\"line\":1}\n"), true);
+            assert!(seen.starts_with(b"{\"line\":1}\n"));
         }
 
         fn a_conversation_is_fetched_whole_and_then_its_end(private) {
