@@ -186,7 +186,8 @@ pub(super) async fn start(
         mng: &launch::own_command(&ctx.env),
         is_new,
         grace: ctx.limits.stop_grace,
-        welcome: welcome(ctx),
+        // Another machine could not write down here that it was shown.
+        welcome: host.is_local().then(|| welcome(ctx)).flatten(),
     };
     let marker = host.layout.agent_destroying(&record.id);
     let is_taken = |place: Option<FileStat>, marker: Option<FileStat>| place.is_none() && marker.is_some();
