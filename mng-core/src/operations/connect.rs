@@ -121,7 +121,7 @@ pub async fn attach_plan(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>
     let session = session_of(host, record, &sessions)
         .ok_or_else(|| Error::from(ConnectError::NotRunning { agent: record.name.to_string() }))?;
     let Some(command) = connect_command(ctx, command) else {
-        return Ok(tmux.attach_plan(&session.name, &ctx.settings.core.tmux));
+        return Ok(tmux.attach_plan(&session.name, &ctx.settings.core.tmux, has_utf8(ctx)));
     };
     let env = [
         ("MNG_AGENT_NAME", record.name.as_str()),
@@ -136,6 +136,13 @@ pub async fn attach_plan(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>
     })
 }
 
+/// Whether the person's terminal takes UTF-8, by the first variable that the C library would heed.
+fn has_utf8(ctx: &Ctx) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| ctx.env.get_non_empty(name));
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,7 +150,10 @@ mod tests {
     use crate::operations::fixture::context;
 
     fn agent() -> (PrivateHost, ResolvedAgent) {
-        let private = PrivateHost::new();
+        agent_on(PrivateHost::new())
+    }
+
+    fn agent_on(private: PrivateHost) -> (PrivateHost, ResolvedAgent) {
         let record = private.agent("a", "true");
         let host = private.host.clone();
         (private, ResolvedAgent { host, record })
@@ -162,6 +172,23 @@ mod tests {
         ctx.settings.core.is_nested_tmux_allowed = true;
         let error = block(attach_plan(&ctx, &agent, None)).unwrap_err();
         assert_eq!(error.to_string(), "agent `a` is not running");
+    }
+
+    #[test]
+    fn another_machine_is_told_of_utf_8_and_that_it_is_another_one() {
+        let (private, agent) = agent_on(PrivateHost::far());
+        private.tmux(&["new-session", "-d", "-s", "mng-a", "exec sleep 100"]);
+        let mut ctx = context();
+        for (name, value, argv) in [
+            ("LANG", "de_DE.UTF-8", &["tmux", "-u", "attach-session", "-t", "=mng-a:"][..]),
+            ("LC_ALL", "C", &["tmux", "attach-session", "-t", "=mng-a:"]),
+            ("LC_ALL", "C.utf8", &["tmux", "-u", "attach-session", "-t", "=mng-a:"]),
+        ] {
+            ctx.env.0.insert(name.into(), value.into());
+            assert_eq!(block(attach_plan(&ctx, &agent, None)).unwrap().argv, argv);
+        }
+        let plan = block(attach_plan(&ctx, &agent, Some("my attach"))).unwrap();
+        assert_eq!(plan.env["MNG_HOST_IS_LOCAL"], "false");
     }
 
     #[test]

@@ -219,7 +219,7 @@ struct Attached<'p> {
 impl<'p> Attached<'p> {
     fn to(private: &'p PrivateHost, session: &str, size: (u32, u32)) -> Self {
         let tmux = Tmux::on(&private.host);
-        let plan = tmux.attach_plan(session, &TmuxSettings::default());
+        let plan = tmux.attach_plan(session, &TmuxSettings::default(), false);
         let command = ShellCommand::new("env")
             .args(["-u", "TMUX"])
             .arg(format!("TMUX_TMPDIR={}", private.path("tmux").display()))

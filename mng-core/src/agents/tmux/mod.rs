@@ -197,11 +197,15 @@ impl<'h> Tmux<'h> {
         Ok(matches!(answer, Answer::Done(_)))
     }
 
-    /// How the person's terminal gets onto a session, by its exact name. The locale of that terminal
-    /// decides about UTF-8, so `-u` is not forced here.
+    /// How the person's terminal gets onto a session, by its exact name. The locale of that terminal decides
+    /// about UTF-8, so `-u` is not forced here; a login on another machine rarely knows that locale and has to
+    /// be told (`is_utf8`).
     #[must_use]
-    pub fn attach_plan(&self, session_name: &str, settings: &TmuxSettings) -> AttachPlan {
+    pub fn attach_plan(&self, session_name: &str, settings: &TmuxSettings, is_utf8: bool) -> AttachPlan {
         let mut argv = vec!["tmux".to_owned()];
+        if is_utf8 && !self.host.is_local() {
+            argv.push("-u".into());
+        }
         argv.extend(settings.attach_args.iter().cloned());
         argv.extend(["attach-session".to_owned(), "-t".into(), format!("={session_name}:")]);
         let mut plan = self.host.transport.attach(argv);
