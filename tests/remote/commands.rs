@@ -207,6 +207,24 @@ fn a_command_costs_two_round_trips() {
 }
 
 #[test]
+fn a_first_command_takes_no_longer_than_ssh_itself() {
+    let Some(host) = SshHost::start("alpha") else { return };
+    let relay = Relay::start(host.socket(), Duration::from_millis(100));
+    let target = target_through(&relay, &host);
+    let start = Instant::now();
+    let output = block(SshTransport::new(target.clone()).exec(ExecRequest::new(["echo", "hi"]))).unwrap();
+    let ours = start.elapsed();
+    assert_eq!(output.stdout_text(), "hi\n");
+    let plan = SshTransport::new(target).attach(vec!["true".into()]);
+    let start = Instant::now();
+    let ended = std::process::Command::new(&plan.argv[0]).arg("-T").args(&plan.argv[2..]).status().unwrap();
+    let theirs = start.elapsed();
+    assert!(ended.success());
+    // Both with some slack for a busy machine; a round trip too many would be 200 ms.
+    assert!(ours < theirs + Duration::from_millis(150), "{ours:?} against {theirs:?}");
+}
+
+#[test]
 fn a_terminal_is_put_onto_the_host() {
     let Some(host) = SshHost::start("alpha") else { return };
     let script = "test -t 0 && printf '%s|' \"$@\"";

@@ -164,3 +164,22 @@ fn small_files_cost_few_round_trips() {
         assert!(start.elapsed() < trip + half);
     });
 }
+
+#[test]
+fn a_file_channel_that_ends_alone_is_opened_again() {
+    let Some(host) = SshHost::options("alpha")
+        .without_sftp()
+        .config("Subsystem sftp /usr/lib/openssh/sftp-server")
+        .start()
+    else {
+        return;
+    };
+    let transport = transport(&host);
+    let path = place(&host, "file");
+    block(async {
+        transport.write(&path, b"kept", 0o600).await.unwrap();
+        assert!(host.run(&["pkill", "-KILL", "sftp-server"]).status.success());
+        assert_eq!(transport.read(&path).await.unwrap().unwrap(), b"kept");
+    });
+    assert_eq!(host.logins(), 1);
+}

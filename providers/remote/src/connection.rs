@@ -9,7 +9,7 @@ use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::{Algorithm, PublicKey};
 use tokio::process::Child;
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::auth;
@@ -74,7 +74,7 @@ pub(crate) struct Connection {
     pub(crate) target: SshTarget,
     pub(crate) handle: Handle<Client>,
     pub(crate) slots: Arc<Semaphore>,
-    pub(crate) sftp: OnceCell<Sftp>,
+    pub(crate) sftp: Mutex<Option<Arc<Sftp>>>,
     lost: watch::Receiver<bool>,
     /// What the line goes through; it ends with us.
     _jumps: Vec<Handle<Client>>,
@@ -107,7 +107,7 @@ impl Connection {
             target: target.clone(),
             handle: link.handle,
             slots: Arc::new(Semaphore::new(CHANNELS)),
-            sftp: OnceCell::new(),
+            sftp: Mutex::default(),
             lost: link.lost,
             _jumps: jumps,
             _children: children,

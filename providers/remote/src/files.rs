@@ -18,7 +18,7 @@ use russh::ChannelMsg;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, Packet, StatusCode};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::channel::{Fault, open};
@@ -42,6 +42,8 @@ pub(crate) struct Sftp {
     raw: RawSftpSession,
     can_sync: bool,
     can_replace: bool,
+    /// True once the channel has ended, which may be before the connection does.
+    over: watch::Receiver<bool>,
 }
 
 impl Sftp {
@@ -54,8 +56,7 @@ impl Sftp {
         let waiting = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
         let (sender, reader) = queue(&waiting);
         let writer = write.make_writer();
-        let refused = Arc::new(Notify::new());
-        let tell = Arc::clone(&refused);
+        let (tell, over) = watch::channel(false);
         // Ends with the channel, which ends with the connection.
         background(async move {
             // Kept, so that the channel stays ours.
@@ -69,14 +70,14 @@ impl Sftp {
                     break;
                 }
             }
-            tell.notify_one();
+            tell.send_replace(true);
         });
         let raw = RawSftpSession::new(tokio::io::join(reader, writer));
         raw.set_timeout(ANSWER.as_secs() * 2);
         let endpoint = connection.target.endpoint();
         let version = tokio::select! {
             version = timeout(ANSWER, raw.init()) => version,
-            () = refused.notified() => return Err(Fault::Final(SshError::NoSftp { endpoint }.into())),
+            () = ended(&over), if !connection.is_lost() => return Err(Fault::Final(SshError::NoSftp { endpoint }.into())),
             () = connection.lost() => return Err(Fault::unsent(connection.line_lost(false))),
         };
         match version {
@@ -84,6 +85,7 @@ impl Sftp {
                 raw,
                 can_sync: version.extensions.contains_key(FSYNC),
                 can_replace: version.extensions.contains_key(RENAME),
+                over,
             }),
             Ok(Err(error)) => {
                 Err(Fault::Final(SshError::Protocol { endpoint, reason: error.to_string() }.into()))
@@ -91,6 +93,11 @@ impl Sftp {
             Err(_) => Err(Fault::unsent(SshError::ConnectTimeout { endpoint, after: ANSWER })),
         }
     }
+}
+
+async fn ended(over: &watch::Receiver<bool>) {
+    // An error means that the channel's task is gone.
+    let _ = over.clone().wait_for(|over| *over).await;
 }
 
 /// What a request came to, when it is not its answer.
@@ -104,12 +111,17 @@ enum Trouble {
 /// The file operations of one connection.
 pub(crate) struct Files<'a> {
     connection: &'a Arc<Connection>,
-    sftp: &'a Sftp,
+    sftp: Arc<Sftp>,
 }
 
 impl<'a> Files<'a> {
     pub(crate) async fn of(connection: &'a Arc<Connection>) -> Result<Self, Fault> {
-        let sftp = connection.sftp.get_or_try_init(|| Sftp::start(connection)).await?;
+        let mut kept = connection.sftp.lock().await;
+        if let Some(sftp) = kept.as_ref().filter(|sftp| !*sftp.over.borrow()) {
+            return Ok(Self { connection, sftp: Arc::clone(sftp) });
+        }
+        let sftp = Arc::new(Sftp::start(connection).await?);
+        *kept = Some(Arc::clone(&sftp));
         Ok(Self { connection, sftp })
     }
 
@@ -120,6 +132,7 @@ impl<'a> Files<'a> {
             biased;
             answer = timeout(ANSWER, request) => answer,
             () = self.connection.lost() => return Err(lost(self.connection.line_lost(true))),
+            () = ended(&self.sftp.over) => return Err(lost(self.connection.line_lost(true))),
         };
         match answer {
             Ok(Ok(answer)) => Ok(answer),
