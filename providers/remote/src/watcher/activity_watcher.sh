@@ -257,7 +257,8 @@ if [ -z "$latest" ] || [ "$latest" -lt "${booted:-0}" ]; then touch "$host_dir/a
 
 written=$(cksum <"$0")
 log "watching"
-while :; do
+# Without its directory there is nothing to watch.
+while [ -d "$host_dir" ]; do
     round
     if [ -n "$rounds" ]; then
         rounds=$((rounds - 1))

@@ -358,6 +358,9 @@ fn it_is_installed_and_started_once() {
     let pid = || fs::read_to_string(world.path("activity_watcher.pid")).unwrap();
     let first = pid();
     start("true");
+    let watchers =
+        || Command::new("pgrep").args(["-cf", "--"]).arg(world.path("commands")).output().unwrap().stdout;
+    eventually("the second one has ended", || watchers() == b"1\n");
     assert_eq!(pid(), first);
     assert!(is_process_of(world.dir.path(), &first));
     let ended = Command::new("kill").arg(first.trim()).status().unwrap();
