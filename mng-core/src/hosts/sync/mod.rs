@@ -18,6 +18,8 @@ mod by_hand;
 mod commits;
 mod dirty;
 mod error;
+#[cfg(test)]
+mod far_tests;
 mod files;
 mod guard;
 mod hashes;
