@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/need.sh
 
-need git tmux rsync
+need git tmux rsync unison
 [ "$(uname)" != Linux ] || need ps:procps setsid:util-linux cc:gcc sshd:openssh-server ssh:openssh-client ip:iproute2 dash busybox
 need_cargo
 # What is missing afterwards shows as tests that are skipped.

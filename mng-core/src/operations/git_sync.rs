@@ -1,7 +1,7 @@
 //! `mng git push` and `mng git pull`: git between the repository here and one on a host, with options of the
 //! person's own. No setting is left behind on either side.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::passage::Passage;
 use super::resolve;
@@ -58,7 +58,7 @@ pub async fn prepare(ctx: &Ctx, request: &GitRequest, events: &Events) -> Result
         }
         Location::Host { address, path: Some(path) } => {
             let host = resolve::one_host(ctx, address).await?;
-            let path = on_host(&host, &host.layout.root().to_path_buf(), path).await?;
+            let path = on_host(&host, host.layout.root(), path).await?;
             (host, path)
         }
         Location::Host { address, path: None } => {
@@ -125,7 +125,7 @@ fn split(args: &[String]) -> (Vec<String>, Vec<String>) {
     args.iter().filter(|arg| *arg != "--").cloned().partition(|arg| arg.starts_with('-'))
 }
 
-async fn default_refs(direction: Direction, cwd: &PathBuf, there: Option<&str>) -> Result<Vec<String>> {
+async fn default_refs(direction: Direction, cwd: &Path, there: Option<&str>) -> Result<Vec<String>> {
     let detached = |place: &str, example: &str| {
         Error::input(
             format!("no branch is checked out {place}, so it is unknown what to move"),
@@ -142,7 +142,7 @@ async fn default_refs(direction: Direction, cwd: &PathBuf, there: Option<&str>) 
 }
 
 /// Newer versions of git refuse to pull diverged branches unless somebody said how.
-async fn how_to_pull(cwd: &PathBuf, options: &[String]) -> Result<Option<String>> {
+async fn how_to_pull(cwd: &Path, options: &[String]) -> Result<Option<String>> {
     let says_how = |option: &String| {
         ["--rebase", "--no-rebase", "--ff-only", "-r"].iter().any(|known| option == known)
             || option.starts_with("--rebase=")

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use super::{FilesRequest, Joining, PullRequest, PushRequest, Reach, Rules, Side, Uncommitted, files, pull, push};
+use super::{
+    FilesRequest, Joining, PullRequest, PushRequest, Reach, Rules, Side, Uncommitted, files, pull, push,
+};
 use crate::agents::testing::{PrivateHost, block};
-use crate::hosts::git::testing::{TestRepo, git_in};
 use crate::hosts::Layout;
+use crate::hosts::git::testing::{TestRepo, git_in};
 use crate::model::event::Events;
 use crate::transports::LocalTransport;
 

@@ -273,7 +273,7 @@ fn name_rule(line: &str) -> Option<String> {
     let name = line.strip_suffix('/').unwrap_or(line);
     let is_name =
         !name.is_empty() && !name.starts_with(['#', '!', '\\']) && !name.contains(['/', '{', '}', '\\', '[']);
-    (is_name && name.trim_matches('*') != "").then(|| format!("Name {name}"))
+    (is_name && !name.trim_matches('*').is_empty()).then(|| format!("Name {name}"))
 }
 
 /// A path that matches nothing but itself.
