@@ -118,10 +118,20 @@ impl LastSeenStore {
     /// The hosts on which agents were seen, by name.
     #[must_use]
     pub fn hosts_with_agents(&self) -> Vec<String> {
+        self.hosts(|seen| !seen.agents.is_empty())
+    }
+
+    /// The hosts whose last agent is gone, by name.
+    #[must_use]
+    pub fn hosts_without_agents(&self) -> Vec<String> {
+        self.hosts(|seen| seen.agents.is_empty())
+    }
+
+    fn hosts(&self, is_meant: impl Fn(&LastSeen) -> bool) -> Vec<String> {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let mut hosts: Vec<String> = entries
             .filter_map(|entry| decoded(entry.file_name().to_str()?.strip_suffix(".json")?))
-            .filter(|host| matches!(self.read(host), Ok(Some((_, seen))) if !seen.agents.is_empty()))
+            .filter(|host| matches!(self.read(host), Ok(Some((_, seen))) if is_meant(&seen)))
             .collect();
         hosts.sort_unstable();
         hosts
@@ -213,6 +223,7 @@ mod tests {
         assert_eq!(store.hosts_with_agents(), ["box"]);
         store.forget("box", &BTreeSet::from([a.record.id, b.record.id])).unwrap();
         assert!(store.hosts_with_agents().is_empty());
+        assert_eq!(store.hosts_without_agents(), ["box"]);
         assert!(store.read("box").unwrap().unwrap().1.agents.is_empty(), "seen, and empty");
     }
 

@@ -109,6 +109,19 @@ fn active(ctx: &Ctx) -> (Vec<ProviderName>, Vec<String>) {
     (active, warnings)
 }
 
+/// Hosts of the scope that no listing asks any more; see [`Provider::left_hosts`].
+///
+/// # Errors
+/// As [`providers`].
+///
+/// [`Provider::left_hosts`]: crate::providers::Provider::left_hosts
+pub fn left_hosts(ctx: &Ctx, scope: &Scope) -> Result<Vec<DiscoveredHost>> {
+    let (asked, _) = providers(ctx, scope)?;
+    // A provider that cannot be had is told of by whoever asks it for its hosts.
+    let known = asked.iter().filter_map(|name| ctx.provider(name).ok());
+    Ok(known.flat_map(|provider| provider.left_hosts()).collect())
+}
+
 /// Asks every provider of the scope for its hosts: all at once, each under its own deadline, none hiding
 /// another.
 ///

@@ -16,6 +16,7 @@ use crate::hosts::fan_out;
 use crate::model::error::Result;
 use crate::model::event::{Event, Events};
 use crate::model::failure::{Failure, FailureCategory};
+use crate::model::ids::HostId;
 use crate::model::state::HostState;
 use crate::plugins::Ctx;
 
@@ -118,7 +119,12 @@ pub async fn gc(ctx: &Ctx, request: &GcRequest, events: &Events) -> Result<GcRep
     for failure in discovery.failures.into_iter().filter(|failure| failure.is_configured) {
         report.fail(Failure::new(FailureCategory::ProviderInaccessible, failure.error.to_string()));
     }
-    let live: Vec<_> = discovery.hosts.into_iter().filter(|host| host.state == HostState::Running).collect();
+    let mut live: Vec<_> =
+        discovery.hosts.into_iter().filter(|host| host.state == HostState::Running).collect();
+    // Only to take away what has expired there; nobody misses their answer.
+    let left = discover::left_hosts(ctx, &request.scope)?;
+    let is_left: BTreeSet<HostId> = left.iter().map(|host| host.id.clone()).collect();
+    live.extend(left);
     let swept = fan_out(live.clone(), ctx.limits.parallel, host::DEADLINE, |info| async move {
         let host = ctx.open_host(&info).await?;
         host::sweep(ctx, &host, request, events).await
@@ -129,6 +135,10 @@ pub async fn gc(ctx: &Ctx, request: &GcRequest, events: &Events) -> Result<GcRep
             Ok(part) => report.add(part),
             Err(error) => {
                 let is_silent = discover::is_inaccessible(&error);
+                if is_silent && is_left.contains(&info.id) {
+                    tracing::debug!(host = %info.address(), %error, "a host without agents does not answer");
+                    continue;
+                }
                 if request.is_aborting && !is_silent {
                     return Err(error);
                 }

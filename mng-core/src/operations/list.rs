@@ -11,6 +11,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 #[cfg(test)]
 pub(super) use gather::from_host;
+pub(super) use remembered::remember;
 pub use view::{AgentView, Cpu, ErrorRow, HostView, IdleView, Resource};
 
 use super::discover::{self, ProviderFailure};

@@ -149,6 +149,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Hosts that [`Provider::discover_hosts`] leaves out because their last agent is gone. What `mng undo`
+    /// brings back may still lie there. Asks nobody.
+    fn left_hosts(&self) -> Vec<DiscoveredHost> {
+        Vec::new()
+    }
+
     /// Where the state of a host lies, if only the host itself can tell.
     ///
     /// # Errors

@@ -113,10 +113,18 @@ impl ExecRequest {
         }
     }
 
-    /// What messages call the command: its first words.
+    /// What messages call the command: its first words, of a script its first line.
     #[must_use]
     pub fn title(&self) -> String {
-        self.argv.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(" ")
+        const LONGEST: usize = 60;
+        let short = |word: &String| {
+            let line = word.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+            let line = line.unwrap_or_default();
+            let is_cut = line.len() < word.trim().len() || line.chars().count() > LONGEST;
+            let cut: String = line.chars().take(LONGEST).collect();
+            if is_cut { format!("{cut}…") } else { cut }
+        };
+        self.argv.iter().take(3).map(short).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -345,4 +353,18 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// How the person's terminal runs `argv` on the host.
     fn attach(&self, argv: Vec<String>) -> AttachPlan;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExecRequest;
+
+    #[test]
+    fn a_script_is_called_by_its_first_line() {
+        let title = |script: &str| ExecRequest::sh(script, ["a"]).title();
+        assert_eq!(title("printf %s \"$1\""), "sh -c printf %s \"$1\"");
+        assert_eq!(title("# What it does.\nn=$1 root=$2\ncd \"$root\"\n"), "sh -c n=$1 root=$2…");
+        assert_eq!(title(&"x".repeat(70)), format!("sh -c {}…", "x".repeat(60)));
+        assert_eq!(ExecRequest::new(["tmux", "-u", "list-panes", "-a"]).title(), "tmux -u list-panes");
+    }
 }

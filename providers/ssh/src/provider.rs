@@ -193,6 +193,16 @@ impl Provider for Ssh {
         Ok(names.iter().map(|name| self.host(name)).collect())
     }
 
+    fn left_hosts(&self) -> Vec<DiscoveredHost> {
+        let Some(store) = self.last_seen_dir().map(LastSeenStore::new) else { return Vec::new() };
+        let known = store.hosts_without_agents().into_iter();
+        let table = self.table();
+        known
+            .filter(|name| !table.contains_key(name) && self.has_alias(name))
+            .map(|name| self.host(&name))
+            .collect()
+    }
+
     fn host_named(&self, name: &HostName) -> Result<Option<DiscoveredHost>> {
         Ok(self.machine(name).map(|_| self.host(name.as_str())))
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use mng_tests::{SshHost, TestEnv};
 
-use super::world;
+use super::{states, world};
 
 fn with_ssh_config(machine: &SshHost) -> TestEnv {
     let env = TestEnv::new();
@@ -42,6 +42,15 @@ fn a_name_of_the_ssh_configuration_needs_no_settings() {
     let logins = machine.logins();
     env.mng("list").success();
     assert_eq!(machine.logins(), logins, "its last agent is gone");
+
+    // What was destroyed still lies there.
+    let kept = env.mng("undo --list").success();
+    assert!(kept.stdout.contains("one"), "{}", kept.stdout);
+    env.mng("undo one").success();
+    let listed = env.mng("list --format json").success().json();
+    assert_eq!(states(&listed), [("one".to_owned(), "STOPPED".to_owned())]);
+    env.mng("start one").success();
+    env.mng("destroy one --force").success();
 }
 
 #[test]

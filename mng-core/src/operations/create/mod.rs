@@ -56,6 +56,8 @@ use crate::model::cancel::Cancel;
 use crate::model::error::Result;
 use crate::model::event::Events;
 use crate::model::record::TransferMode;
+use crate::model::state::AgentState;
+use crate::operations::list::remember;
 use crate::operations::relaunch;
 use crate::plugins::Ctx;
 use crate::storage::fault;
@@ -87,7 +89,7 @@ pub async fn create(ctx: &Ctx, request: CreateRequest, events: &Events) -> Resul
     let prepared = prepare::prepare(ctx, request, events, cancel).await?;
     target::tag(ctx, &prepared.host, &prepared.request.host.tags).await?;
     let Built { record, entry, first, step } = make(ctx, &prepared, events, cancel).await?;
-    target::remember(ctx, &prepared.host, &record);
+    remember(ctx, &prepared.host, &record, AgentState::Running);
     ctx.attend_host(&prepared.host, events).await;
     let finish = Finish {
         host: &prepared.host,

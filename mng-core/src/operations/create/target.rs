@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::request::CreateRequest;
-use crate::hosts::{Host, LastSeenAgent, LastSeenStore};
+use crate::hosts::Host;
 use crate::model::address::{HostAddress, LOCAL_PROVIDER};
 use crate::model::error::{Error, ErrorClass, Explain as _, Result};
 use crate::model::event::Events;
 use crate::model::names::ProviderName;
-use crate::model::record::AgentRecord;
-use crate::model::state::{AgentState, HostState};
+use crate::model::state::HostState;
 use crate::operations::discover;
 use crate::operations::resolve::is_host;
 use crate::plugins::Ctx;
@@ -79,22 +78,6 @@ pub(super) fn prepare_profile(ctx: &Ctx, request: &CreateRequest) -> Result<()> 
         ensure_profile(&ctx.locations, &ctx.env)?;
     }
     Ok(())
-}
-
-/// Keeps a new agent among what was last seen on its host. It is a cache: trouble is no error.
-pub(super) fn remember(ctx: &Ctx, host: &Host, record: &AgentRecord) {
-    let store = ctx.provider(&host.info.provider).ok().and_then(|provider| provider.last_seen_dir());
-    let Some(store) = store.map(LastSeenStore::new) else { return };
-    let agent = LastSeenAgent {
-        record: record.clone(),
-        state: AgentState::Running,
-        start_time: None,
-        user_activity_time: None,
-        agent_activity_time: None,
-    };
-    if let Err(error) = store.note(host.info.name.as_str(), &host.info.id, agent) {
-        tracing::debug!(%error, "the new agent is not remembered");
-    }
 }
 
 /// Adds tags to a host that exists; those that it has stay.

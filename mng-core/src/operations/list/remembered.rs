@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::Part;
 use super::view::{AgentView, HostView, IdleView};
-use crate::hosts::{LastSeen, LastSeenAgent, LastSeenStore};
+use crate::hosts::{Host, LastSeen, LastSeenAgent, LastSeenStore};
 use crate::model::duration;
 use crate::model::error::{Error, ErrorClass, Explain, Scope, Subject};
 use crate::model::ids::AgentId;
 use crate::model::order;
+use crate::model::record::AgentRecord;
 use crate::model::state::{AgentState, IdleMode};
 use crate::model::time::Time;
+use crate::plugins::Ctx;
 use crate::providers::DiscoveredHost;
 
 /// Agents of a host that did not answer.
@@ -42,6 +44,22 @@ pub(super) fn keep(store: &LastSeenStore, info: &DiscoveredHost, part: &Part) {
     };
     if let Err(error) = store.keep(info.name.as_str(), &seen) {
         tracing::debug!(host = %info.address(), %error, "what was seen is not kept");
+    }
+}
+
+/// Keeps an agent that a command has just made or brought back among what was last seen on its host.
+pub(in crate::operations) fn remember(ctx: &Ctx, host: &Host, record: &AgentRecord, state: AgentState) {
+    let store = ctx.provider(&host.info.provider).ok().and_then(|provider| provider.last_seen_dir());
+    let Some(store) = store.map(LastSeenStore::new) else { return };
+    let agent = LastSeenAgent {
+        record: record.clone(),
+        state,
+        start_time: None,
+        user_activity_time: None,
+        agent_activity_time: None,
+    };
+    if let Err(error) = store.note(host.info.name.as_str(), &host.info.id, agent) {
+        tracing::debug!(%error, "the agent is not remembered");
     }
 }
 

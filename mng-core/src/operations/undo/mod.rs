@@ -12,6 +12,7 @@ pub use view::{EntryView, RestoredView};
 pub use crate::hosts::rescue::Only;
 
 use super::create::env;
+use super::list::remember;
 use super::select;
 use crate::hosts::git;
 use crate::hosts::rescue::{self, Manifest, Reason};
@@ -20,6 +21,7 @@ use crate::model::error::{Error, Result};
 use crate::model::event::Events;
 use crate::model::order;
 use crate::model::record::AgentRecord;
+use crate::model::state::AgentState;
 use crate::model::time::Time;
 use crate::plugins::Ctx;
 use crate::storage::fault;
@@ -103,6 +105,9 @@ async fn on_host(ctx: &Ctx, host: &Host, request: UndoRequest, events: &Events) 
         env::builtin(&host.layout, record, primary).map(|vars| vars.render().into_bytes())
     };
     let restored = rescue::restore(host, &lock, entry, request.only, &env_of).await?;
+    if let Some(agent) = &restored.agent {
+        remember(ctx, host, agent, AgentState::Stopped);
+    }
     fault::point("undo.end");
     Ok(UndoReport {
         undo_id: restored.undo_id.to_string(),

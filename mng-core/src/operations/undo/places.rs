@@ -29,7 +29,9 @@ pub(super) async fn others(ctx: &Ctx) -> Result<Others> {
     if providers.is_empty() {
         return Ok(Others::default());
     }
-    let (found, _) = discover::hosts(ctx, &discover::Scope::of(providers)).await?;
+    let scope = discover::Scope::of(providers);
+    let (mut found, _) = discover::hosts(ctx, &scope).await?;
+    found.hosts.extend(discover::left_hosts(ctx, &scope)?);
     let mut others = Others::default();
     others.silent.extend(found.failures.iter().map(|failure| format!("provider `{}`", failure.provider)));
     let (live, down): (Vec<_>, Vec<_>) =
