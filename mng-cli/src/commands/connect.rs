@@ -6,7 +6,7 @@ use mng_core::plugins::Ctx;
 use mng_core::{Error, ErrorClass};
 
 use crate::args::FilterArgs;
-use crate::attach::attach;
+use crate::attach::{Attaching, attach};
 use crate::exit::CliResult;
 use crate::selection::one_agent;
 use crate::ui::Ui;
@@ -15,6 +15,8 @@ use crate::ui::Ui;
 ///
 /// Attaches to the agent's tmux session; detach with the tmux prefix and `d`. An agent that is stopped or
 /// whose program has ended is started first. Without AGENT a list to choose from opens.
+///
+/// When the line to another machine is lost, mng says so and attaches again. The agent works on meanwhile.
 #[derive(Debug, Args)]
 #[command(
     after_help = "$ mng connect alpha\n\nChoose among the agents of this project:\n$ mng connect --project .\n\nSee also: start, capture, message"
@@ -38,8 +40,11 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "COMMAND")]
     connect_command: Option<String>,
 
-    /// Try again when the connection is lost
-    #[arg(long, hide = true, overrides_with = "no_reconnect")]
+    /// Attach again when the line to the agent's machine is lost; `--no-reconnect` ends instead
+    ///
+    /// How often and after which pause the settings `retry.connect_retry_times` and
+    /// `retry.connect_retry_delay` say.
+    #[arg(long, overrides_with = "no_reconnect")]
     reconnect: bool,
     #[arg(long, hide = true, overrides_with = "reconnect")]
     no_reconnect: bool,
@@ -75,5 +80,5 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: ConnectArgs) -> CliResult 
         make_ready(ctx, &agent, is_starting, command, &events).await
     })
     .await?;
-    attach(ui, ctx, &agent, command).await
+    attach(ui, ctx, &agent, Attaching { command, is_reconnecting: !args.no_reconnect }).await
 }

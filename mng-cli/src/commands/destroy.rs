@@ -109,20 +109,40 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: DestroyArgs) -> CliRes
     if args.dry_run {
         return dry_run(ui, ctx, &found.agents, options).await;
     }
-    let mut agents = found.agents;
+    let Found { mut agents, not_found, silent } = found;
     let mut refused = Vec::new();
     if !args.force && !agents.is_empty() {
         (agents, refused) = ask(ui, ctx, agents, options).await?;
     }
+    let found = Found { agents, not_found, silent };
+    destroy_and_tell(ui, ctx, found, options, refused, args.gc).await
+}
+
+/// Destroys one agent without a question, as `--force` does: a key of its session asked already.
+pub(crate) async fn at_once(ui: &mut Ui, ctx: &Ctx, agent: ResolvedAgent) -> CliResult {
+    let options = DestroyOptions { force: true, remove_branch: false, keep_work_dirs: false };
+    let found = Found { agents: vec![agent], ..Found::default() };
+    destroy_and_tell(ui, ctx, found, options, Vec::new(), false).await
+}
+
+async fn destroy_and_tell(
+    ui: &mut Ui,
+    ctx: &Ctx,
+    found: Found,
+    options: DestroyOptions,
+    refused: Vec<Failure>,
+    sweeps: bool,
+) -> CliResult {
+    let Found { agents, not_found, silent } = found;
     let providers: BTreeSet<_> = agents.iter().map(|agent| agent.host.info.provider.clone()).collect();
     let request = DestroyRequest { agents, options };
     let work = async |events: Events| destroy(ctx, request, &events).await;
     let mut report = told_one_by_one(ui, Progress::new("Destroying"), work).await?;
-    report.not_found = found.not_found;
-    if args.gc {
+    report.not_found = not_found;
+    if sweeps {
         report.add_failures(sweep(ctx, providers).await?);
     }
-    report.add_failures(refused.iter().cloned().chain(found.silent));
+    report.add_failures(refused.iter().cloned().chain(silent));
     let shown = Shown { report, refused };
     ui.result(&shown)?;
     match ctx.cancel.check() {

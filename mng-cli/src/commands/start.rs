@@ -10,6 +10,7 @@ use mng_core::{Error, ErrorClass};
 use serde_json::{Value, json};
 
 use crate::args::TargetArgs;
+use crate::attach::{Attaching, attach};
 use crate::commands::dry_run::DryRun;
 use crate::exit::{CliResult, ExitCode};
 use crate::selection::{found_agents, on_boot_agents};
@@ -90,7 +91,8 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StartArgs) -> CliResult {
     ui.result(&report)?;
     match connect_to {
         Some(agent) if report.failures.is_empty() => {
-            crate::attach::attach(ui, ctx, &agent, args.connect_command.as_deref()).await
+            let command = args.connect_command.as_deref();
+            attach(ui, ctx, &agent, Attaching { command, is_reconnecting: true }).await
         }
         _ => Ok(ExitCode::for_failures(&report.failures)),
     }

@@ -4,6 +4,8 @@ use std::io;
 
 use clap::Args;
 use mng_core::model::address::AgentAddress;
+use mng_core::model::failure::Failure;
+use mng_core::operations::resolve::ResolvedAgent;
 use mng_core::operations::stop::{StopHostsReport, StopReport, StopRequest, stop, stop_hosts};
 use mng_core::plugins::Ctx;
 use serde_json::{Value, json};
@@ -78,7 +80,15 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, args: StopArgs) -> CliResult {
         ui.result(&report)?;
         return Ok(ExitCode::for_failures(&report.failures));
     }
-    let request = StopRequest { agents, archive: args.archive };
+    stop_and_tell(ui, ctx, StopRequest { agents, archive: args.archive }, silent).await
+}
+
+/// Stops one agent, as if it had been named: a key of its session asked for it.
+pub(crate) async fn at_once(ui: &mut Ui, ctx: &Ctx, agent: ResolvedAgent) -> CliResult {
+    stop_and_tell(ui, ctx, StopRequest { agents: vec![agent], archive: false }, Vec::new()).await
+}
+
+async fn stop_and_tell(ui: &mut Ui, ctx: &Ctx, request: StopRequest, silent: Vec<Failure>) -> CliResult {
     let report = ui.with_progress("Stopping", async |events| stop(ctx, request, &events).await).await?;
     let report = report.with(silent);
     ui.result(&report)?;

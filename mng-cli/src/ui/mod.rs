@@ -4,6 +4,7 @@
 mod console;
 mod editor;
 mod format;
+mod lent;
 mod out;
 mod progress;
 mod prompt;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 pub(crate) use console::Console;
 pub(crate) use format::Format;
+pub(crate) use lent::LentTerminal;
 pub(crate) use out::{Out, Render, plain_text, to_json, with_event};
 pub(crate) use progress::Progress;
 pub(crate) use selector::{Choice, leave_full_screen};
@@ -182,6 +184,12 @@ impl Ui {
     /// Has this process become another program once the command and the hooks after it are through.
     pub(crate) fn end_as(&mut self, program: std::process::Command) {
         self.other = Some(program);
+    }
+
+    /// Lends the terminal to a program that this process waits for.
+    pub(crate) fn lend_terminal(&mut self) -> LentTerminal {
+        self.status(None);
+        LentTerminal::new()
     }
 
     /// Becomes the program of [`Ui::end_as`], if there is one.

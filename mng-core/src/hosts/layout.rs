@@ -132,6 +132,12 @@ impl Layout {
         self.root.join("activity")
     }
 
+    /// One file an agent in which a key of its session leaves word for the mng that is attached from afar.
+    #[must_use]
+    pub fn signals(&self) -> PathBuf {
+        self.root.join("signals")
+    }
+
     #[must_use]
     pub fn preserved(&self) -> PathBuf {
         self.root.join("preserved")

@@ -4,6 +4,7 @@ use super::capture::session_of;
 use super::observe::look_at;
 use super::resolve::ResolvedAgent;
 use super::start::{ResumeMessage, StartRequest, start};
+use crate::agents::launch;
 use crate::agents::tmux::Tmux;
 use crate::model::error::{Error, ErrorClass, Explain, Result};
 use crate::model::event::Events;
@@ -121,7 +122,10 @@ pub async fn attach_plan(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>
     let session = session_of(host, record, &sessions)
         .ok_or_else(|| Error::from(ConnectError::NotRunning { agent: record.name.to_string() }))?;
     let Some(command) = connect_command(ctx, command) else {
-        return Ok(tmux.attach_plan(&session.name, &ctx.settings.core.tmux, has_utf8(ctx)));
+        let argv = tmux.attach_argv(&session.name, &ctx.settings.core.tmux, has_utf8(ctx));
+        let mut plan = host.transport.attach(launch::attach_argv(host, &record.id, &session.name, argv));
+        plan.unset.extend(["TMUX".to_owned(), "TMUX_PANE".into()]);
+        return Ok(plan);
     };
     let env = [
         ("MNG_AGENT_NAME", record.name.as_str()),
@@ -134,6 +138,38 @@ pub async fn attach_plan(ctx: &Ctx, agent: &ResolvedAgent, command: Option<&str>
         unset: Vec::new(),
         env: env.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     })
+}
+
+/// How the command of an [`attach_plan`] that led to another machine has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// The person detached, or the session ended: the exit code to pass on.
+    Left(u8),
+    /// A key asked for that.
+    Stop,
+    /// A key asked for that, and the person said yes.
+    Destroy,
+    /// ssh has lost the line, or never had one.
+    LineLost,
+}
+
+impl Parting {
+    /// `code` is the exit code; `None` when a signal ended the command.
+    #[must_use]
+    pub fn of(code: Option<i32>) -> Self {
+        match code {
+            Some(launch::STOP) => Self::Stop,
+            Some(launch::DESTROY) => Self::Destroy,
+            Some(255) => Self::LineLost,
+            code => Self::Left(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        }
+    }
+}
+
+/// Whether attaching failed for a reason that may pass: the line, not the agent or the login.
+#[must_use]
+pub fn may_pass(error: &Error) -> bool {
+    matches!(error.class(), ErrorClass::HostConnection | ErrorClass::CommandTimeout)
 }
 
 /// Whether the person's terminal takes UTF-8, by the first variable that the C library would heed.
@@ -185,10 +221,20 @@ mod tests {
             ("LC_ALL", "C.utf8", &["tmux", "-u", "attach-session", "-t", "=mng-a:"]),
         ] {
             ctx.env.0.insert(name.into(), value.into());
-            assert_eq!(block(attach_plan(&ctx, &agent, None)).unwrap().argv, argv);
+            let plan = block(attach_plan(&ctx, &agent, None)).unwrap();
+            assert_eq!(plan.argv[plan.argv.len() - argv.len()..], *argv);
+            assert_eq!(plan.unset, ["TMUX", "TMUX_PANE"]);
         }
         let plan = block(attach_plan(&ctx, &agent, Some("my attach"))).unwrap();
         assert_eq!(plan.env["MNG_HOST_IS_LOCAL"], "false");
+    }
+
+    #[test]
+    fn partings_are_told_apart() {
+        let codes = [Some(0), Some(1), Some(10), Some(11), Some(255), None, Some(1000)];
+        let partings = codes.map(Parting::of);
+        use Parting::{Destroy, Left, LineLost, Stop};
+        assert_eq!(partings, [Left(0), Left(1), Destroy, Stop, LineLost, Left(1), Left(1)]);
     }
 
     #[test]

@@ -115,7 +115,8 @@ impl SshTarget {
     }
 
     /// The system's `ssh` with a terminal, running `argv` there. A name of the person's ssh config is given to
-    /// it as it is; a target without one gets every option here and nothing from the config.
+    /// it as it is; a target without one gets every option here and nothing from the config. Either is given the
+    /// known_hosts files, strictly: a host whose key they lack was refused before.
     pub(crate) fn attach(&self, argv: Vec<String>) -> AttachPlan {
         let mut words = vec!["ssh".to_owned(), "-tt".into()];
         words.extend(self.options(self.ssh_config_alias.is_none()));
@@ -130,14 +131,13 @@ impl SshTarget {
         let mut words = Vec::new();
         let mut option =
             |name: &str, value: String| words.extend(["-o".to_owned(), format!("{name}={value}")]);
+        let files = self.known_hosts.iter().map(|file| double_quoted(&file.display().to_string()));
+        let files = files.collect::<Vec<_>>().join(" ");
+        if !files.is_empty() {
+            option("UserKnownHostsFile", files);
+        }
+        option("StrictHostKeyChecking", "yes".into());
         if is_self_contained {
-            let files = self.known_hosts.iter().map(|file| double_quoted(&file.display().to_string()));
-            let files = files.collect::<Vec<_>>().join(" ");
-            if !files.is_empty() {
-                option("UserKnownHostsFile", files);
-            }
-            let is_strict = self.host_keys == HostKeyPolicy::Strict;
-            option("StrictHostKeyChecking", if is_strict { "yes" } else { "accept-new" }.into());
             if let Some(alias) = &self.host_key_alias {
                 option("HostKeyAlias", alias.clone());
             }
@@ -247,9 +247,13 @@ mod tests {
     #[test]
     fn a_name_of_the_ssh_config_is_left_to_ssh() {
         let target = SshTarget { ssh_config_alias: Some("work".into()), ..box_at("10.0.0.1") };
-        assert_snapshot!(words(&target, &["htop"]), @r"
+        assert_snapshot!(words(&target, &["htop"]), @r#"
         ssh
         -tt
+        -o
+        UserKnownHostsFile="/k/known hosts"
+        -o
+        StrictHostKeyChecking=yes
         -o
         ServerAliveInterval=15
         -l
@@ -257,7 +261,7 @@ mod tests {
         --
         work
         exec sh -c 'exec htop'
-        ");
+        "#);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) use args::{CreateOptions, SetupArgs};
 pub(crate) use resolve::working_dir;
 pub(crate) use templates::{adjust, adjust_delegate};
 
+use crate::attach::{Attaching, attach};
 use crate::exit::{CliResult, ExitCode};
 use crate::ui::{Format, Out, Progress, Render, Ui};
 
@@ -162,7 +163,8 @@ pub(crate) async fn finish(
     }
     if options.wants_connect(ui) {
         let command = options.connection.connect_command.as_deref();
-        return crate::attach::attach(ui, ctx, &report.agent, command).await;
+        let attaching = Attaching { command, is_reconnecting: !options.connection.no_reconnect };
+        return attach(ui, ctx, &report.agent, attaching).await;
     }
     Ok(ExitCode::SUCCESS)
 }

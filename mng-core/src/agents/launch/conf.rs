@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::keys::Doer;
 use crate::model::shell::quote;
 use crate::settings::TmuxSettings;
 
@@ -20,9 +21,7 @@ pub(super) fn digest(conf: &str) -> &str {
 
 /// The file's text. Sessions without the options get the commands by name if `prefix` says that they are
 /// agents (the original started them); all others get the key.
-///
-/// `mng` is the shell command that runs this very program.
-pub(super) fn tmux_conf(settings: &TmuxSettings, prefix: &str, mng: &str) -> String {
+pub(super) fn tmux_conf(settings: &TmuxSettings, prefix: &str, doer: &Doer<'_>) -> String {
     let mut conf = String::from(
         "# mng writes this file at each start of an agent and has tmux read it once. Bindings hold for the whole\n\
          # server; in sessions that are no agent's they pass the key on.\n",
@@ -32,12 +31,12 @@ pub(super) fn tmux_conf(settings: &TmuxSettings, prefix: &str, mng: &str) -> Str
         prefix.chars().count(),
         format_text(prefix).replace(',', "#,").replace('}', "#}")
     );
-    let mut bind = |key: &str, option: &str, verb: &str, ask: bool| {
+    let mut bind = |key: &str, option: &str, verb: &str, flags: &str, ask: bool| {
         if key.is_empty() {
             return;
         }
         let key = word(key);
-        let by_name = format_text(&quote(&format!("{mng} {verb} --session "))) + "#{session_name}";
+        let by_name = format_text(&quote(&doer.for_session(verb, flags))) + "#{session_name}";
         conf.push_str(&format!(
             "bind-key -n {key} if-shell -F '#{{{option}}}' {{\n  {}\n}} {{\n  if-shell -F {} {{\n    {}\n  }} {{\n    send-keys {key}\n  }}\n}}\n",
             leave_for(&format!("#{{q:{option}}}"), ask),
@@ -45,8 +44,8 @@ pub(super) fn tmux_conf(settings: &TmuxSettings, prefix: &str, mng: &str) -> Str
             leave_for(&by_name, ask),
         ));
     };
-    bind(&settings.stop_key, STOP_COMMAND, "stop", false);
-    bind(&settings.destroy_key, DESTROY_COMMAND, "destroy --force", true);
+    bind(&settings.stop_key, STOP_COMMAND, "stop", "", false);
+    bind(&settings.destroy_key, DESTROY_COMMAND, "destroy", "--force", true);
     let digest: String = Sha256::digest(&conf).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     conf.push_str(&format!("set-option -s {DIGEST_OPTION} {digest}\n"));
     conf
@@ -81,7 +80,7 @@ mod tests {
     fn a_key_that_is_off_is_not_bound() {
         let settings =
             TmuxSettings { destroy_key: String::new(), stop_key: "M-s".into(), ..TmuxSettings::default() };
-        let conf = tmux_conf(&settings, "mng-", "MNG_HOST_DIR='/a b' /bin/mng");
+        let conf = tmux_conf(&settings, "mng-", &Doer::Here("MNG_HOST_DIR='/a b' /bin/mng"));
         insta::assert_snapshot!(conf, @r#"
         # mng writes this file at each start of an agent and has tmux read it once. Bindings hold for the whole
         # server; in sessions that are no agent's they pass the key on.

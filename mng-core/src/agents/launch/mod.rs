@@ -4,6 +4,7 @@
 //! happens in the pane, after the command has returned.
 
 mod conf;
+mod keys;
 mod script;
 mod session;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use keys::{DESTROY, STOP, attach_argv};
 pub use script::LaunchFile;
 pub(crate) use script::{LAUNCH_FILE, PENDING};
 use session::Scripts;
@@ -256,7 +258,7 @@ async fn prepare_files(host: &Host, request: &StartRequest<'_>) -> Result<()> {
     let transport = &host.transport;
     let state_dir = host.layout.agent(&record.id);
     let commands = host.layout.commands();
-    let conf = conf::tmux_conf(request.tmux, &host.prefix, request.mng);
+    let conf = conf::tmux_conf(request.tmux, &host.prefix, &keys::Doer::on(host, request.mng));
     let shared: [(PathBuf, &str); 4] = [
         (commands.join("agent_shell.sh"), include_str!("scripts/agent_shell.sh")),
         (commands.join("sigwinch_panes.sh"), include_str!("scripts/sigwinch_panes.sh")),
@@ -311,7 +313,7 @@ async fn make_session(host: &Host, request: &StartRequest<'_>, name: &str) -> Re
     let state_dir = host.layout.agent(&request.record.id);
     let tmux = Tmux::on(host);
     let mark = crate::model::ids::random_hex();
-    let conf = conf::tmux_conf(request.tmux, &host.prefix, request.mng);
+    let conf = conf::tmux_conf(request.tmux, &host.prefix, &keys::Doer::on(host, request.mng));
 
     let mut chain = session::make(host, request, name, &scripts);
     let mut printed = String::new();

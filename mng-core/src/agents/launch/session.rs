@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::StartRequest;
 use super::conf::{self, DESTROY_COMMAND, STOP_COMMAND, format_text, word};
+use super::keys::Doer;
 use super::script::LAUNCH_SCRIPT;
 use crate::agents::tmux::Chain;
 use crate::hosts::Host;
@@ -66,8 +67,9 @@ pub(super) fn make(host: &Host, request: &StartRequest<'_>, session: &str, scrip
     // The agent's pane is the only one now. From here on ids speak: names move, and a split makes "the
     // window's pane" another one.
     set("@mng_agent_id", record.id.as_str());
-    set(STOP_COMMAND, &key_command(host, request, "stop", ""));
-    set(DESTROY_COMMAND, &key_command(host, request, "destroy", "--force"));
+    let doer = Doer::on(host, request.mng);
+    set(STOP_COMMAND, &doer.for_agent(host, &record.id, "stop", ""));
+    set(DESTROY_COMMAND, &doer.for_agent(host, &record.id, "destroy", "--force"));
     // The person's own setting would end a session that nobody has attached to yet.
     set("destroy-unattached", "off");
     // Of this session, not `-g`: the server may hold the person's other sessions.
@@ -198,20 +200,6 @@ fn shell_argv(host: &Host, request: &StartRequest<'_>, scripts: &Scripts) -> [St
 
 fn shell_line(argv: &[String]) -> String {
     argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// What a key does once the person is out of tmux. On another machine the connection that attached does it:
-/// it finds the word in the signal file.
-fn key_command(host: &Host, request: &StartRequest<'_>, verb: &str, flags: &str) -> String {
-    if host.is_local() {
-        let address = format!("{}@{}", request.record.id, host.info.id);
-        let words = [request.mng, verb, flags, &address];
-        return words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    }
-    let signals = host.layout.root().join("signals");
-    let file = signals.join(request.record.id.as_str());
-    let (signals, file) = (signals.to_string_lossy(), file.to_string_lossy());
-    format!("mkdir -p {} && echo {verb} >{}", quote(&signals), quote(&file))
 }
 
 /// A hook that runs a shell command without waiting for it.

@@ -219,11 +219,11 @@ struct Attached<'p> {
 impl<'p> Attached<'p> {
     fn to(private: &'p PrivateHost, session: &str, size: (u32, u32)) -> Self {
         let tmux = Tmux::on(&private.host);
-        let plan = tmux.attach_plan(session, &TmuxSettings::default(), false);
+        let argv = tmux.attach_argv(session, &TmuxSettings::default(), false);
         let command = ShellCommand::new("env")
             .args(["-u", "TMUX"])
             .arg(format!("TMUX_TMPDIR={}", private.path("tmux").display()))
-            .args(plan.argv);
+            .args(argv);
         let command = format!("{command}; echo left; sleep 600");
         let (width, height) = (size.0.to_string(), size.1.to_string());
         let attached = Self { private, server: crate::model::ids::random_hex()[..8].to_owned() };

@@ -21,7 +21,7 @@ pub use screen::{CaptureRequest, CaptureWindow};
 use crate::hosts::Host;
 use crate::model::error::{ErrorClass, Explain, Result, Scope};
 use crate::settings::TmuxSettings;
-use crate::transports::{AttachPlan, ExecOutput, ExecRequest};
+use crate::transports::{ExecOutput, ExecRequest};
 
 /// The oldest tmux that has all that mng uses.
 pub const OLDEST: (u32, u32) = (3, 2);
@@ -197,20 +197,18 @@ impl<'h> Tmux<'h> {
         Ok(matches!(answer, Answer::Done(_)))
     }
 
-    /// How the person's terminal gets onto a session, by its exact name. The locale of that terminal decides
+    /// What gets a terminal on the host onto a session, by its exact name. The locale of that terminal decides
     /// about UTF-8, so `-u` is not forced here; a login on another machine rarely knows that locale and has to
     /// be told (`is_utf8`).
     #[must_use]
-    pub fn attach_plan(&self, session_name: &str, settings: &TmuxSettings, is_utf8: bool) -> AttachPlan {
+    pub fn attach_argv(&self, session_name: &str, settings: &TmuxSettings, is_utf8: bool) -> Vec<String> {
         let mut argv = vec!["tmux".to_owned()];
         if is_utf8 && !self.host.is_local() {
             argv.push("-u".into());
         }
         argv.extend(settings.attach_args.iter().cloned());
         argv.extend(["attach-session".to_owned(), "-t".into(), format!("={session_name}:")]);
-        let mut plan = self.host.transport.attach(argv);
-        plan.unset.extend(["TMUX".to_owned(), "TMUX_PANE".into()]);
-        plan
+        argv
     }
 }
 
