@@ -2,6 +2,7 @@
 //! prints the table of `docs/performance.md`. `scripts/bench.sh` builds what it needs and calls it.
 
 mod agents;
+mod ssh;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -27,19 +28,25 @@ struct Bench {
 }
 
 fn main() -> ExitCode {
-    // Absolute, because commands run in a directory of their own.
     let mut args: Vec<_> = std::env::args_os().skip(1).collect();
-    let is_agents_only = args.pop_if(|last| last == "agents").is_some();
+    let only = args.pop_if(|last| last == "agents" || last == "ssh");
+    // Absolute, because commands run in a directory of their own.
     let args: Vec<PathBuf> = args.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
-    let [mng, empty] = args.as_slice() else {
-        let _ = writeln!(io::stderr(), "usage: mng-bench MNG EMPTY-PROGRAM [agents]");
+    let [mng, mng_with_ssh, empty] = args.as_slice() else {
+        let _ = writeln!(io::stderr(), "usage: mng-bench MNG MNG-WITH-SSH EMPTY-PROGRAM [agents|ssh]");
         return ExitCode::from(2);
     };
+    let is_wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     let mut bench = Bench { mng: mng.clone(), empty: empty.clone(), rows: Vec::new() };
-    if !is_agents_only {
+    if only.is_none() {
         bench.manager();
     }
-    agents::measure(&mut bench);
+    if is_wanted("agents") {
+        agents::measure(&mut bench);
+    }
+    if is_wanted("ssh") {
+        ssh::measure(&mut bench, mng_with_ssh);
+    }
     let _ = write!(io::stdout(), "{}", bench.table());
     if bench.rows.iter().all(|row| row.is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
