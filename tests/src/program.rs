@@ -80,7 +80,8 @@ impl Program {
     }
 }
 
-fn programs_dir() -> Option<PathBuf> {
+/// Where the real agent programs are installed.
+pub(crate) fn programs_dir() -> Option<PathBuf> {
     if let Some(dir) = env::var_os(DIR_VARIABLE) {
         return Some(dir.into());
     }

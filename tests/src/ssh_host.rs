@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::program::report_skipped;
+use crate::program::{Program, programs_dir, report_skipped};
 
 /// Longest that a host takes to come up or to change.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,6 +39,7 @@ const NUMBERS: &str = "/tmp/mng-test-hosts";
 const INIT: &str = r#"set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/sshd
+if [ -d "$3" ]; then mount --bind "$3" "$1/programs"; fi
 mount --bind "$1/home" /root
 hostname "$2"
 cd /root
@@ -125,7 +126,7 @@ impl SshHost {
         let root = tempfile::Builder::new().prefix("mh-").tempdir_in("/tmp");
         let root = root.expect("the place of test hosts can be written").keep();
         number.note(&root);
-        for dir in ["home", "t", "tmp", "bin"] {
+        for dir in ["home", "t", "tmp", "bin", "programs"] {
             fs::create_dir(root.join(dir)).expect("the new directory can be written");
         }
         for key in ["host_key", "user_key"] {
@@ -141,6 +142,7 @@ impl SshHost {
             .args(["sh", "-c", INIT, "sh"])
             .arg(&root)
             .arg(&options.name)
+            .arg(programs_dir().unwrap_or_default())
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::null())
@@ -246,6 +248,16 @@ impl SshHost {
         let path = self.root.join("bin").join(name);
         fs::write(&path, script).expect("the host's bin can be written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the new file is ours");
+    }
+
+    /// Puts a real agent program into the first directory of `PATH` on the host.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn install_program(&self, program: &Program) {
+        let there = self.root.join("programs/bin").join(program.name());
+        let link = self.root.join("bin").join(program.name());
+        std::os::unix::fs::symlink(there, link).expect("the host's bin can be written");
     }
 
     /// Runs a program on the host, not through ssh.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::args::{OnError, SelectArgs};
 use crate::exit::{CliResult, ExitCode};
-use crate::selection::found_agents;
+use crate::selection::select;
 use crate::ui::{Out, Render, Style, Ui, to_json, with_event};
 
 /// Run a command beside agents, in their work dirs
@@ -90,7 +90,14 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: ExecArgs) -> CliResult
     if targets.is_empty_input {
         return Ok(ExitCode::SUCCESS);
     }
-    let agents = found_agents(ui, ctx, targets).await?;
+    let is_all = targets.is_all;
+    let selected = select(ui, ctx, targets).await?;
+    // Whoever means all of them is told whose are left out.
+    let silent = if is_all { selected.found.silent() } else { Vec::new() };
+    for silent in &silent {
+        ui.warning(&silent.message);
+    }
+    let agents = selected.found.all_found()?.matches;
     if args.outer {
         return outer(ui, &agents, args.missing_outer);
     }
@@ -118,7 +125,7 @@ pub(crate) async fn run(ui: &mut Ui, ctx: &Ctx, mut args: ExecArgs) -> CliResult
     if ui.is_json() {
         ui.json(&report)?;
     }
-    Ok(exit_code(ui, &request, &report))
+    Ok(if silent.is_empty() { exit_code(ui, &request, &report) } else { ExitCode::for_failures(&silent) })
 }
 
 /// On the machines that carry the agents' hosts.

@@ -22,7 +22,7 @@ mod gates;
 mod http;
 mod openai;
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -93,7 +93,7 @@ impl Shared {
     }
 }
 
-/// A server on a free port of 127.0.0.1, gone when it is dropped.
+/// A server on a free port, gone when it is dropped. It listens on 127.0.0.1 unless told where.
 pub struct Stub {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -103,29 +103,43 @@ impl Stub {
     /// Speaks the Anthropic Messages API, as Claude Code uses it.
     #[must_use]
     pub fn anthropic() -> Self {
-        Self::start(Protocol::Anthropic, None)
+        Self::start(Protocol::Anthropic, None, Ipv4Addr::LOCALHOST)
     }
 
     /// As [`Stub::anthropic`], refusing every other API key with 401.
     #[must_use]
     pub fn anthropic_with_key(key: &str) -> Self {
-        Self::start(Protocol::Anthropic, Some(key.to_owned()))
+        Self::start(Protocol::Anthropic, Some(key.to_owned()), Ipv4Addr::LOCALHOST)
     }
 
     /// Speaks the OpenAI Responses API, as Codex uses it, and Chat Completions.
     #[must_use]
     pub fn openai() -> Self {
-        Self::start(Protocol::OpenAi, None)
+        Self::start(Protocol::OpenAi, None, Ipv4Addr::LOCALHOST)
     }
 
     /// As [`Stub::openai`], refusing every other API key with 401.
     #[must_use]
     pub fn openai_with_key(key: &str) -> Self {
-        Self::start(Protocol::OpenAi, Some(key.to_owned()))
+        Self::start(Protocol::OpenAi, Some(key.to_owned()), Ipv4Addr::LOCALHOST)
     }
 
-    fn start(protocol: Protocol, key: Option<String>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    /// As [`Stub::anthropic`] at an address of this machine that others reach: [`SshHost::gateway`].
+    ///
+    /// [`SshHost::gateway`]: crate::SshHost::gateway
+    #[must_use]
+    pub fn anthropic_at(address: Ipv4Addr) -> Self {
+        Self::start(Protocol::Anthropic, None, address)
+    }
+
+    /// As [`Stub::openai`]; see [`Stub::anthropic_at`].
+    #[must_use]
+    pub fn openai_at(address: Ipv4Addr) -> Self {
+        Self::start(Protocol::OpenAi, None, address)
+    }
+
+    fn start(protocol: Protocol, key: Option<String>, at: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((at, 0)).expect("the address has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             protocol,
@@ -141,7 +155,7 @@ impl Stub {
         Self { address, shared }
     }
 
-    /// `http://127.0.0.1:PORT`, without a path. OpenAI's clients want `/v1` behind it.
+    /// `http://ADDRESS:PORT`, without a path. OpenAI's clients want `/v1` behind it.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

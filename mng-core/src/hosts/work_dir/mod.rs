@@ -75,6 +75,8 @@ pub struct WorkDirPlan {
     pub origin: Option<String>,
     /// A directory of this machine, for what passes from one foreign host to another.
     pub transit: PathBuf,
+    /// The branch that goes on in the new work dir because its source is to go: it may be there already.
+    pub continued_branch: Option<String>,
 }
 
 /// What a create is about to make, and may take away again. Written down before anything is made.
@@ -207,6 +209,7 @@ impl WorkDirPlan {
         let branch = self.branch.new.clone().filter(|_| is_git);
         // A mirror has branches of its own, but its work comes back under this name.
         if let (Some(repo), Some(branch)) = (&self.repo, &branch)
+            && self.continued_branch.as_ref() != Some(branch)
             && git::branch_exists(source_host.transport.as_ref(), &repo.common_dir, branch).await?
         {
             return Err(WorkDirError::BranchExists {

@@ -103,6 +103,7 @@ impl World {
             extra_paths: BTreeMap::new(),
             origin: None,
             transit: self.host.layout.tmp(),
+            continued_branch: None,
         }
     }
 

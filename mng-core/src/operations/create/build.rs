@@ -154,10 +154,23 @@ async fn identity(prepared: &Prepared, lock: &HostLock) -> Result<(AgentId, Agen
     let roll = || AgentName::stored(style.generate(&mut |count| fastrand::usize(..count)));
     let wanted = request.address.name.as_ref();
     let source = &prepared.source;
-    let repo = source.repo.as_ref().map(|repo| naming::Repository { host: &source.host, repo, mode: *mode });
+    let repo = source.repo.as_ref().map(|repo| naming::Repository {
+        host: &source.host,
+        repo,
+        mode: *mode,
+        continued_branch: continued_branch(prepared),
+    });
     let (name, branch) =
         naming::pick(host, lock, &taken, wanted, roll, &request.transfer.branch, repo).await?;
     Ok((id, name, branch))
+}
+
+/// The branch that an agent which moves is on, if the copy has it as it is: two repositories hold it for a
+/// moment, and then one.
+fn continued_branch(prepared: &Prepared) -> Option<&str> {
+    let repo = prepared.source.repo.as_ref()?;
+    let is_whole = prepared.mode == TransferMode::GitMirror && repo.head_commit == prepared.base_commit;
+    repo.branch.as_deref().filter(|_| prepared.request.transfer.verify && is_whole)
 }
 
 /// Moves the clone of a git URL to where it stays, and returns the repository as it lies then.
@@ -223,6 +236,7 @@ fn plan(
         extra_paths: ctx.settings.core.work_dir_extra_paths.clone(),
         origin: prepared.origin.clone(),
         transit: prepared.transit.clone(),
+        continued_branch: continued_branch(prepared).map(str::to_owned),
     }
 }
 

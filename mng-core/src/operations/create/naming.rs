@@ -52,6 +52,8 @@ pub(super) struct Repository<'a> {
     pub(super) host: &'a Host,
     pub(super) repo: &'a RepoInfo,
     pub(super) mode: TransferMode,
+    /// See [`WorkDirPlan::continued_branch`](crate::hosts::work_dir::WorkDirPlan::continued_branch).
+    pub(super) continued_branch: Option<&'a str>,
 }
 
 /// The name and the branch: the name that was asked for if it is free, else rolled until both are.
@@ -103,8 +105,11 @@ async fn existing_branch(
     branch: &ResolvedBranch,
     repo: Option<Repository<'_>>,
 ) -> Result<Option<WorkDirError>> {
-    let (Some(new), Some(Repository { host, repo, mode })) = (&branch.new, repo) else { return Ok(None) };
-    if !matches!(mode, TransferMode::GitWorktree | TransferMode::GitMirror) {
+    let (Some(new), Some(Repository { host, repo, mode, continued_branch })) = (&branch.new, repo) else {
+        return Ok(None);
+    };
+    let is_git = matches!(mode, TransferMode::GitWorktree | TransferMode::GitMirror);
+    if !is_git || continued_branch == Some(new) {
         return Ok(None);
     }
     let exists = git::branch_exists(host.transport.as_ref(), &repo.common_dir, new).await?;

@@ -97,7 +97,7 @@ pub struct TransferOptions {
     pub rsync: Option<bool>,
     /// Put in front of the paths.
     pub rsync_args: Vec<String>,
-    /// Compare the work dir with its source before the agent starts: the source is to go.
+    /// The source is to go: compare the work dir with it before the agent starts.
     pub verify: bool,
     /// Refuse a source with uncommitted changes.
     pub ensure_clean: bool,

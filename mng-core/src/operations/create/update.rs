@@ -233,6 +233,7 @@ async fn plan(
         extra_paths: ctx.settings.core.work_dir_extra_paths.clone(),
         origin: None,
         transit: source::transit(ctx, &source.host, host).await?,
+        continued_branch: None,
     };
     Ok((source.host, plan))
 }
