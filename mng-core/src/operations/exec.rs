@@ -19,6 +19,13 @@ use crate::model::record::AgentRecord;
 use crate::plugins::Ctx;
 use crate::transports::{Chunk, ExecRequest};
 
+/// Sources the host's and the agent's env files (`$1`, `$2`), then runs the command line `$3`.
+pub(super) const WITH_ENV: &str = r#"set -a
+if [ -f "$1" ]; then . "$1"; fi
+if [ -f "$2" ]; then . "$2"; fi
+set +a
+exec sh -c "$3""#;
+
 /// What to run, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -176,22 +183,38 @@ async fn run(
     let ResolvedAgent { host, record } = agent;
     let work_dir = record.work_dir.clone();
     let cwd = request.cwd.as_ref().map_or_else(|| work_dir.clone(), |path| work_dir.join(path));
-    if host.transport.stat(&cwd).await?.is_none() {
+    // Over a line each look first would be a round trip: the host's own shell reads the env files there. Another
+    // user may not be allowed to.
+    let is_read_there = !host.is_local() && request.user.is_none();
+    if !is_read_there && host.transport.stat(&cwd).await?.is_none() {
         return Err(no_directory(record, &cwd, request.cwd.is_some()));
     }
-    let mut command =
-        ExecRequest::new(["sh", "-c", request.command.as_str()]).cwd(cwd).timeout(request.timeout);
+    let (argv, vars) = if is_read_there {
+        let files = [host.layout.env(), host.layout.agent_env(&record.id)];
+        let files = files.map(|file| file.to_string_lossy().into_owned());
+        (with_env_files(files, &request.command), identity(host, record)?)
+    } else {
+        (["sh", "-c", &request.command].map(str::to_owned).to_vec(), environment(host, record).await?)
+    };
+    let mut command = ExecRequest::new(argv).cwd(&cwd).timeout(request.timeout);
     command.user.clone_from(&request.user);
-    for (key, value) in environment(host, record).await?.iter() {
+    for (key, value) in vars.iter() {
         command = command.env(key, value);
     }
-    let output = if request.is_streaming {
+    let ran = if request.is_streaming {
         let mut hand_out = |chunk| {
             let _ = progress.send(Progress::Output { index, chunk });
         };
-        host.transport.exec_streaming(command, &mut hand_out).await?
+        host.transport.exec_streaming(command, &mut hand_out).await
     } else {
-        host.transport.exec(command).await?
+        host.transport.exec(command).await
+    };
+    let output = match ran {
+        Ok(output) => output,
+        Err(_) if is_read_there && matches!(host.transport.stat(&cwd).await, Ok(None)) => {
+            return Err(no_directory(record, &cwd, request.cwd.is_some()));
+        }
+        Err(error) => return Err(error),
     };
     let is_success = output.is_success();
     Ok(Ran {
@@ -216,18 +239,29 @@ fn no_directory(record: &AgentRecord, cwd: &std::path::Path, is_asked_for: bool)
     }
 }
 
-/// What the agent's own shells see: the host's env file, then the agent's; and who it is, where a record of
-/// an older program has no env file that says so.
-///
-/// # Errors
-/// An env file cannot be read.
-pub async fn environment(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
+/// The words that run the command line behind the env files, each of which may be missing.
+fn with_env_files([host, agent]: [String; 2], command: &str) -> Vec<String> {
+    ["sh".into(), "-c".into(), WITH_ENV.into(), "sh".into(), host, agent, command.to_owned()].to_vec()
+}
+
+/// Who the agent is.
+fn identity(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
     let mut vars = EnvVars::new();
     vars.set("MNG_HOST_DIR", host.layout.root().to_string_lossy())?;
     vars.set("MNG_AGENT_ID", record.id.as_str())?;
     vars.set("MNG_AGENT_NAME", record.name.as_str())?;
     vars.set("MNG_AGENT_STATE_DIR", host.layout.agent(&record.id).to_string_lossy())?;
     vars.set("MNG_AGENT_WORK_DIR", record.work_dir.to_string_lossy())?;
+    Ok(vars)
+}
+
+/// What the agent's own shells see: the host's env file, then the agent's; and who it is, where a record of
+/// an older program has no env file that says so.
+///
+/// # Errors
+/// An env file cannot be read.
+pub async fn environment(host: &Host, record: &AgentRecord) -> Result<EnvVars> {
+    let mut vars = identity(host, record)?;
     for path in [host.layout.env(), host.layout.agent_env(&record.id)] {
         if let Some(bytes) = host.transport.read(&path).await? {
             let parsed = EnvVars::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| {
@@ -247,6 +281,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
+    use crate::agents::testing::PrivateHost;
     use crate::operations::fixture::{agent_at, block, context, host_at};
 
     fn run_all(request: &Request) -> (Report, UnboundedReceiver<Progress>) {
@@ -287,6 +322,26 @@ mod tests {
                 "total_failed": 0,
             })
         );
+    }
+
+    #[test]
+    fn another_machine_reads_the_env_files_itself() {
+        let private = PrivateHost::far();
+        let record = private.agent("a", "true");
+        let host = private.host.clone();
+        fs::write(host.layout.env(), "FROM_HOST=h\nFROM_AGENT=h\n").unwrap();
+        fs::write(host.layout.agent_env(&record.id), "FROM_AGENT='$x'\n").unwrap();
+        let agent = ResolvedAgent { host, record };
+        let command = "echo $MNG_AGENT_NAME $FROM_HOST $FROM_AGENT; pwd; exit 3";
+        let request = Request { agents: vec![agent.clone()], command: command.into(), ..Request::default() };
+        let (report, _) = run_all(&request);
+        let printed = format!("a h $x\n{}\n", agent.record.work_dir.display());
+        assert_eq!(String::from_utf8_lossy(&report.results[0].stdout.0), printed);
+        assert_eq!(report.results[0].exit_code, Some(3));
+        let lost = Request { cwd: Some("nope".into()), ..request };
+        let (report, _) = run_all(&lost);
+        let expected = format!("there is no directory `{}/nope`", agent.record.work_dir.display());
+        assert_eq!(report.failed_agents, [NotRun { agent: "a".into(), error: expected }]);
     }
 
     #[test]

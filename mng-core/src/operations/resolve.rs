@@ -332,17 +332,7 @@ async fn enter(ctx: &Ctx, info: DiscoveredHost, targets: &[AgentOrHost]) -> Resu
     let ids: Option<BTreeSet<&AgentId>> = wanted.iter().map(|address| address.agent.id()).collect();
     let entries = match ids {
         None => host.agents().await?,
-        Some(ids) => {
-            let mut entries = Vec::new();
-            for id in ids {
-                match host.read_agent(id).await {
-                    Ok(None) => {}
-                    Ok(Some(record)) => entries.push(AgentEntry { id: id.clone(), record: Ok(record) }),
-                    Err(error) => entries.push(AgentEntry { id: id.clone(), record: Err(error) }),
-                }
-            }
-            entries
-        }
+        Some(ids) => host.agents_of(&ids.into_iter().collect::<Vec<_>>()).await?,
     };
     Ok((host, entries))
 }

@@ -9,6 +9,7 @@ use crate::model::error::{Error, ErrorClass, Explain, Result, Scope};
 use crate::model::event::{Event, Events};
 use crate::model::record::AgentRecord;
 use crate::operations::create::{FileEdit, FileUpload, Provisioning};
+use crate::operations::exec::WITH_ENV;
 use crate::transports::{Chunk, ExecRequest};
 
 /// A step that did not do what it was asked for.
@@ -61,13 +62,6 @@ const USER: &str = "provision command";
 
 /// How much of a failing command's standard error is worth repeating, in bytes.
 const STDERR_KEPT: usize = 4096;
-
-/// Sources the host's and the agent's env files (`$1`, `$2`), then runs the command line `$3`.
-const WITH_ENV: &str = r#"set -a
-if [ -f "$1" ]; then . "$1"; fi
-if [ -f "$2" ]; then . "$2"; fi
-set +a
-exec sh -c "$3""#;
 
 /// Runs the script `$4` on the other arguments as root. The files are read by root too: what sudo lets
 /// through of our environment is up to its policy.
