@@ -15,7 +15,7 @@ pub mod probe;
 pub mod processes;
 pub mod readiness;
 pub mod replay;
-pub(crate) mod sight;
+pub mod sight;
 pub mod stop;
 pub mod tmux;
 pub mod transcript;

@@ -15,14 +15,16 @@ const FAR_POLL: Duration = Duration::from_millis(300);
 
 /// On this machine the files themselves; of another one a mirror, brought up to date on demand.
 #[derive(Debug)]
-pub(crate) struct Sight {
+pub struct Sight {
     agent: AgentId,
     watched: Vec<WatchedFile>,
     mirrors: Mirrors,
 }
 
 impl Sight {
-    pub(crate) fn of(agent: &AgentId, watched: Vec<WatchedFile>) -> Self {
+    /// Nothing is looked at yet.
+    #[must_use]
+    pub fn of(agent: &AgentId, watched: Vec<WatchedFile>) -> Self {
         Self { agent: agent.clone(), watched, mirrors: Mirrors::default() }
     }
 
@@ -30,7 +32,7 @@ impl Sight {
     ///
     /// # Errors
     /// The host does not answer.
-    pub(crate) async fn refresh(&mut self, host: &Host) -> Result<()> {
+    pub async fn refresh(&mut self, host: &Host) -> Result<()> {
         if host.is_local() || self.watched.is_empty() {
             return Ok(());
         }
@@ -56,7 +58,8 @@ impl Sight {
     }
 
     /// What stands for the state dir; of another machine nothing before the first [`Sight::refresh`].
-    pub(crate) fn dir(&self, host: &Host) -> PathBuf {
+    #[must_use]
+    pub fn dir(&self, host: &Host) -> PathBuf {
         let nothing = || PathBuf::from("/nonexistent");
         self.mirrors.state_dir(host, &self.agent).unwrap_or_else(nothing)
     }

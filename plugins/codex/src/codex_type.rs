@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mng_core::agents::input::Input;
 use mng_core::agents::mirror::WatchedFile;
+use mng_core::agents::sight::Sight;
 use mng_core::agents::transcript::TranscriptSource;
 use mng_core::agents::type_state::StateProbe;
 use mng_core::agents::types::{AgentType, Launch, TypeCapabilities, TypeSite};
@@ -111,14 +112,19 @@ impl AgentType for CodexType {
     }
 
     async fn before_start(&self, site: &TypeSite<'_>, record: &AgentRecord) -> Result<()> {
-        let state_dir = site.host.layout.agent(&record.id);
-        let files = AgentFiles(&state_dir);
-        // The launch script reads what is written down here. Nobody may have looked since the last message.
-        if !site.host.is_local() {
-            return Ok(());
-        }
+        // The launch script reads what is written down here. Nobody may have looked since the last message,
+        // and at another machine a look writes nothing down.
+        let mut sight = Sight::of(&record.id, probe::WATCHED.to_vec());
+        sight.refresh(site.host).await?;
+        let seen = sight.dir(site.host);
+        let files = AgentFiles(&seen);
         match (probe::find_front(files), probe::recorded_thread(files)) {
-            (Some(found), _) => probe::record(files, &found),
+            (Some(found), _) => {
+                let state_dir = site.host.layout.agent(&record.id);
+                for (path, line) in probe::to_record(AgentFiles(&state_dir), &seen, &found) {
+                    site.host.transport.write_volatile(&path, line.as_bytes(), 0o600).await?;
+                }
+            }
             (None, Some(thread)) => site.events.warning(format!(
                 "conversation {thread} of agent {} is gone: it starts a new one",
                 record.name

@@ -155,16 +155,22 @@ pub(crate) fn find_front(files: AgentFiles<'_>) -> Option<Rollout> {
 }
 
 /// Writes down which conversation the next start resumes. A look goes on without.
-pub(crate) fn record(files: AgentFiles<'_>, rollout: &Rollout) {
-    let lines = [
-        (files.root_session(), rollout.thread.clone()),
-        (files.transcript_path(), rollout.path.to_string_lossy().into_owned()),
-    ];
-    for (path, line) in lines {
-        if let Err(error) = storage::write_volatile(&path, format!("{line}\n").as_bytes(), 0o600) {
+fn record(files: AgentFiles<'_>, rollout: &Rollout) {
+    for (path, line) in to_record(files, files.0, rollout) {
+        if let Err(error) = storage::write_volatile(&path, line.as_bytes(), 0o600) {
             tracing::debug!(path = %path.display(), %error, "the conversation in front is not written down");
         }
     }
+}
+
+/// The files of an agent that say which conversation the next start resumes, with what to write to them; the
+/// rollout was found below `seen`, which stands for the state dir.
+pub(crate) fn to_record(files: AgentFiles<'_>, seen: &Path, rollout: &Rollout) -> [(PathBuf, String); 2] {
+    let path = rollout.path.strip_prefix(seen).map_or(rollout.path.clone(), |below| files.0.join(below));
+    [
+        (files.root_session(), format!("{}\n", rollout.thread)),
+        (files.transcript_path(), format!("{}\n", path.display())),
+    ]
 }
 
 /// The conversation that the next start is to resume.

@@ -1,6 +1,7 @@
 //! Machines reached by ssh, with real sshds; see [`mng_tests::SshHost`]. Without root these tests are skipped.
 
 mod claude;
+mod codex;
 mod idle;
 mod killed;
 mod life;
