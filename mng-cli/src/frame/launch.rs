@@ -233,6 +233,9 @@ impl Frame<'_> {
         self.set_format(spec, &common, &located.path.join(" "))?;
         let headless = loaded.as_ref().map_or_else(|| invocation.is_headless(), |loaded| loaded.is_headless);
         self.ui.set_headless(headless);
+        if let Some(loaded) = &mut loaded {
+            loaded.ctx.host_key_prompt = self.ui.host_key_prompt();
+        }
         let Some(Loaded { ctx, warnings, .. }) = &loaded else {
             let Run::Bare(run) = spec.run else { unreachable!("only bare commands go on without settings") };
             self.ui
@@ -267,7 +270,8 @@ impl Frame<'_> {
         located: &Located<'_>,
         invocation: &Invocation,
     ) -> CliResult {
-        let Loaded { ctx, warnings, is_headless, .. } = invocation.load(self.ui.terminal().has_person())?;
+        let Loaded { mut ctx, warnings, is_headless, .. } =
+            invocation.load(self.ui.terminal().has_person())?;
         let reading = read(located.command, &located.typed);
         let matches = parse(root, located, &reading, &Params::default())?;
         let common = common_args(&matches)?;
@@ -275,6 +279,7 @@ impl Frame<'_> {
             self.ui.set_format(format);
         }
         self.ui.set_headless(is_headless);
+        ctx.host_key_prompt = self.ui.host_key_prompt();
         crate::logging::start(self.ui.console(), &ctx, &common, &located.key());
         for warning in &warnings {
             self.ui.warning(warning);

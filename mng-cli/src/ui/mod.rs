@@ -4,6 +4,7 @@
 mod console;
 mod editor;
 mod format;
+mod host_key;
 mod lent;
 mod out;
 mod progress;

@@ -85,7 +85,7 @@ pub(super) fn is_yes(answer: &str) -> bool {
 }
 
 /// One line from stdin or from the controlling terminal; `None` at the end of input.
-fn read_line(from_stdin: bool) -> io::Result<Option<String>> {
+pub(super) fn read_line(from_stdin: bool) -> io::Result<Option<String>> {
     let mut line = String::new();
     let read = if from_stdin {
         io::stdin().lock().read_line(&mut line)?

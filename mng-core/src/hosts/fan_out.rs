@@ -6,8 +6,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, Stream};
 
 use crate::model::error::{Error, ErrorClass, Result};
+use crate::transports::asking;
 
-/// Runs `work` on every item, at most `limit` at once, each under `deadline`. Results come in the order of
+/// Runs `work` on every item, at most `limit` at once, each under `deadline`, which stands still while
+/// the person is asked something. Results come in the order of
 /// the items. Dropping the future drops every part.
 pub async fn fan_out<I, T, F>(
     items: Vec<I>,
@@ -35,9 +37,9 @@ where
     F: Future<Output = Result<T>>,
 {
     let one = move |(index, item): (usize, I)| {
-        let running = tokio::time::timeout(deadline, work(item));
+        let running = asking::timeout(deadline, work(item));
         async move {
-            let result = running.await.unwrap_or_else(|_| {
+            let result = running.await.unwrap_or_else(|| {
                 Err(Error::plain(
                     ErrorClass::CommandTimeout,
                     format!("no answer within {} s; the work may still be going on", deadline.as_secs()),

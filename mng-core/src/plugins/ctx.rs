@@ -18,6 +18,7 @@ use crate::settings::{
     AgentTypeError, EnvSnapshot, Locations, Profile, ResolvedType, Settings, TypeSchema, find_profile,
     resolve_agent_type,
 };
+use crate::transports::asking::HostKeyPrompt;
 
 /// How much at once and how long at most. Deadlines come from here, never from a literal in an operation.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub struct Ctx {
     pub cancel: Cancel,
     /// `--allow-unknown-host`: host keys that nobody knows are taken and remembered.
     pub takes_unknown_hosts: bool,
+    /// Asks about these keys; unset where nobody can be asked.
+    pub host_key_prompt: Option<Arc<dyn HostKeyPrompt>>,
     /// A person can be asked: not headless, and a terminal is there.
     pub is_interactive: bool,
     /// Provider instances, built once a process and name.
@@ -90,6 +93,7 @@ impl Ctx {
             profile,
             cancel: Cancel::new(),
             takes_unknown_hosts: false,
+            host_key_prompt: None,
             is_interactive,
             providers,
         }
@@ -142,6 +146,7 @@ impl Ctx {
             host_dir: self.settings.host_dir().to_path_buf(),
             profile_dir: self.current_profile().map(|profile| profile.dir),
             takes_unknown_hosts: self.takes_unknown_hosts,
+            host_key_prompt: self.host_key_prompt.clone(),
             prefix: self.settings.core.prefix.clone(),
         };
         let provider = (backend.build)(name, &config, &context)?;

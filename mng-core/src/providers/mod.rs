@@ -17,6 +17,7 @@ use crate::model::names::{HostName, ProviderName};
 use crate::model::state::HostState;
 use crate::settings::FieldSchema;
 use crate::transports::Transport;
+use crate::transports::asking::HostKeyPrompt;
 
 /// What a provider can do. The flags tell the truth: generic code relies on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct BuildContext {
     pub profile_dir: Option<PathBuf>,
     /// `--allow-unknown-host`: a host key that no file knows is taken and remembered.
     pub takes_unknown_hosts: bool,
+    /// Asks whether such a key is to be taken; unset where nobody can be asked.
+    pub host_key_prompt: Option<Arc<dyn HostKeyPrompt>>,
     /// The session prefix, for resources that carry it in their names.
     pub prefix: String,
 }

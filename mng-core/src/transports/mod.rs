@@ -1,5 +1,6 @@
 //! How commands and bytes reach a host. Everything done on a host goes through its [`Transport`].
 
+pub mod asking;
 mod local;
 pub mod relay;
 

@@ -218,6 +218,7 @@ mod tests {
             host_dir: host_dir.to_path_buf(),
             profile_dir: None,
             takes_unknown_hosts: false,
+            host_key_prompt: None,
             prefix: "mng-".into(),
         };
         let backend = LocalPlugin.backends().remove(0);

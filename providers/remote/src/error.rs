@@ -7,6 +7,8 @@ use std::{fmt, io};
 
 use mng_core::model::error::{ErrorClass, Explain, Scope};
 
+use crate::known_hosts::HostKeyLine;
+
 /// A failure of ssh itself, not of a command that ran through it. `endpoint` is `user@host`, with the port if
 /// it is not 22.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -30,8 +32,15 @@ pub enum SshError {
     /// `notes` say what became of each key.
     #[error("`{endpoint}` refused the login{}", reasons(notes))]
     Auth { endpoint: String, notes: Vec<String>, needs_password: bool },
+    /// `file` is the known_hosts file that `line` belongs into, if there is one.
     #[error("the key of `{endpoint}` is not known: {algorithm} {fingerprint}")]
-    HostKeyUnknown { endpoint: String, algorithm: String, fingerprint: String, learn: String },
+    HostKeyUnknown {
+        endpoint: String,
+        algorithm: String,
+        fingerprint: String,
+        file: Option<PathBuf>,
+        line: HostKeyLine,
+    },
     #[error("{0}")]
     HostKeyChanged(Box<ChangedKey>),
     #[error("the key of `{endpoint}` is revoked: {fingerprint} (`{}` line {line})", file.display())]
@@ -158,10 +167,9 @@ impl Explain for SshError {
             Self::Auth { endpoint, .. } => {
                 format!("`ssh -v {}` shows which keys it takes", ssh_words(endpoint))
             }
-            Self::HostKeyUnknown { learn, .. } => format!(
-                "compare the fingerprint with the machine's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` \
-                 there), then trust it with `--allow-unknown-host` or {learn}"
-            ),
+            Self::HostKeyUnknown { .. } => "compare it with the machine's own (there: `ssh-keygen -lf \
+                 /etc/ssh/ssh_host_ed25519_key.pub`), then trust it with `--allow-unknown-host`"
+                .into(),
             Self::HostKeyChanged(changed) => format!(
                 "somebody may be listening in. If the machine was set up again: `ssh-keygen -R {} -f {}`, then \
                  trust the new key",

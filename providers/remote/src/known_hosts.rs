@@ -101,15 +101,12 @@ pub(crate) fn check(target: &SshTarget, known: &[KnownKey], offered: &PublicKey)
         return learn(file, &line)
             .map_err(|source| SshError::KnownHosts { file: file.clone(), source: Arc::new(source) });
     }
-    let learn = match target.known_hosts.first() {
-        Some(file) => format!("add to `{}`: `{} {}`", file.display(), line.name, line.key),
-        None => "a known_hosts file".into(),
-    };
     Err(SshError::HostKeyUnknown {
         endpoint,
         algorithm: offered.algorithm().to_string(),
         fingerprint: fingerprint(offered),
-        learn,
+        file: target.known_hosts.first().cloned(),
+        line,
     })
 }
 

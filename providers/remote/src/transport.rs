@@ -8,19 +8,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mng_core::model::error::Result;
+use mng_core::transports::asking::{HostKeyPrompt, OpenQuestion, UnknownHostKey, time_asked, timeout};
 use mng_core::transports::{
     AttachPlan, Chunk, ExecOutput, ExecRequest, FileStat, LockGuard, PipedCommand, Transport,
 };
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::channel::{Fault, within};
+use crate::channel::Fault;
 use crate::connection::Connection;
 use crate::error::SshError;
 use crate::files::Files;
 use crate::lock::{self, Held};
 use crate::target::SshTarget;
-use crate::{exec, piped};
+use crate::{exec, known_hosts, piped};
 
 /// Waits before the tries of what may be repeated.
 const WAITS: [Duration; 5] =
@@ -46,6 +47,7 @@ struct Shared {
     target: SshTarget,
     state: Mutex<State>,
     locks: StdMutex<Vec<Weak<Held>>>,
+    prompt: Option<Arc<dyn HostKeyPrompt>>,
 }
 
 #[derive(Default)]
@@ -53,6 +55,8 @@ struct State {
     connection: Option<Arc<Connection>>,
     /// The last failure to connect: who waited for that try shares it.
     failure: Option<(Instant, SshError)>,
+    /// The person does not trust an unknown key on the way: nobody asks twice.
+    is_distrusted: bool,
 }
 
 impl fmt::Debug for SshTransport {
@@ -67,7 +71,13 @@ impl SshTransport {
     /// Nothing is sent before the first use.
     #[must_use]
     pub fn new(target: SshTarget) -> Self {
-        let shared = Shared { target, state: Mutex::default(), locks: StdMutex::default() };
+        Self::asking(target, None)
+    }
+
+    /// As [`SshTransport::new`]; where a key on the way is unknown, `prompt` decides whether it is learned.
+    #[must_use]
+    pub fn asking(target: SshTarget, prompt: Option<Arc<dyn HostKeyPrompt>>) -> Self {
+        let shared = Shared { target, state: Mutex::default(), locks: StdMutex::default(), prompt };
         Self { shared: Arc::new(shared) }
     }
 
@@ -107,7 +117,7 @@ impl SshTransport {
         {
             return Err(failure.clone());
         }
-        match Connection::open(&self.shared.target).await {
+        match self.open(&mut state.is_distrusted).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 state.connection = Some(Arc::clone(&connection));
@@ -117,6 +127,39 @@ impl SshTransport {
                 state.failure = Some((Instant::now(), error.clone()));
                 Err(error)
             }
+        }
+    }
+
+    /// Connects, asking about the unknown key of each machine on the way.
+    async fn open(&self, is_distrusted: &mut bool) -> Result<Connection, SshError> {
+        let mut machines = self.shared.target.chain().len();
+        loop {
+            let error = match Connection::open(&self.shared.target).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let SshError::HostKeyUnknown { endpoint, algorithm, fingerprint, file: Some(file), line } =
+                &error
+            else {
+                return Err(error);
+            };
+            let Some(prompt) = self.shared.prompt.as_ref().filter(|_| !*is_distrusted && machines > 0) else {
+                return Err(error);
+            };
+            let key = UnknownHostKey {
+                endpoint: endpoint.clone(),
+                key_type: algorithm.clone(),
+                fingerprint: fingerprint.clone(),
+            };
+            let question = OpenQuestion::put();
+            *is_distrusted = !prompt.trusts(&key).await;
+            drop(question);
+            if *is_distrusted {
+                return Err(error);
+            }
+            known_hosts::learn(file, line)
+                .map_err(|source| SshError::KnownHosts { file: file.clone(), source: Arc::new(source) })?;
+            machines -= 1;
         }
     }
 
@@ -134,24 +177,32 @@ impl SshTransport {
         &self,
         may_repeat: bool,
         deadline: Option<Instant>,
-        mut work: impl FnMut(Arc<Connection>) -> F,
+        mut work: impl FnMut(Arc<Connection>, Option<Instant>) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T, Fault>>,
     {
         let started = Instant::now();
+        let asked = time_asked();
+        // What the person took to answer on the way is not the host's.
+        let deadline = || deadline.map(|deadline| deadline + (time_asked() - asked));
         let mut had_line = false;
         let mut tries = 0;
         loop {
             tries += 1;
-            let connected = within(deadline, self.connection()).await.unwrap_or_else(|| {
+            let connecting = self.connection();
+            let connected = match deadline() {
+                Some(deadline) => timeout(deadline.duration_since(Instant::now()), connecting).await,
+                None => Some(connecting.await),
+            };
+            let connected = connected.unwrap_or_else(|| {
                 let after = started.elapsed();
                 Err(SshError::ConnectTimeout { endpoint: self.shared.target.endpoint(), after })
             });
             let (error, was_sent) = match connected {
                 Ok(connection) => {
                     had_line = true;
-                    match work(connection).await {
+                    match work(connection, deadline()).await {
                         Ok(result) => return Ok(result),
                         Err(Fault::Final(error)) => return Err(error),
                         Err(Fault::Line { error, was_sent }) => (error, was_sent),
@@ -161,7 +212,7 @@ impl SshTransport {
                 Err(error) => (error, false),
             };
             let wait = WAITS.get(tries).copied();
-            let is_in_time = |wait| deadline.is_none_or(|deadline| Instant::now() + wait < deadline);
+            let is_in_time = |wait| deadline().is_none_or(|deadline| Instant::now() + wait < deadline);
             match wait {
                 Some(wait) if error.is_transient() && (may_repeat || !was_sent) && is_in_time(wait) => {
                     tracing::debug!(%error, ?wait, "the line broke; trying again");
@@ -183,7 +234,7 @@ impl SshTransport {
         request.log_env();
         let on_chunk = Mutex::new(on_chunk);
         let result = self
-            .on_line(request.is_idempotent, deadline, |connection| {
+            .on_line(request.is_idempotent, deadline, |connection, deadline| {
                 if let Some(collected) = collected {
                     *collected.lock().unwrap_or_else(PoisonError::into_inner) = ExecOutput::default();
                 }
@@ -239,13 +290,17 @@ impl Transport for SshTransport {
     async fn spawn(&self, request: ExecRequest) -> Result<PipedCommand> {
         request.log_env();
         let request = &request;
-        self.on_line(false, None, |connection| async move { piped::spawn(&connection, request, true).await })
-            .await
+        self.on_line(
+            false,
+            None,
+            |connection, _| async move { piped::spawn(&connection, request, true).await },
+        )
+        .await
     }
 
     /// Two round trips for up to 128 KiB.
     async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        self.on_line(true, None, |connection| async move {
+        self.on_line(true, None, |connection, _| async move {
             Files::of(&connection).await?.read(path, 0, u64::MAX).await
         })
         .await
@@ -253,7 +308,7 @@ impl Transport for SshTransport {
 
     /// As `read`.
     async fn read_from(&self, path: &Path, offset: u64, limit: usize) -> Result<Option<Vec<u8>>> {
-        self.on_line(true, None, |connection| async move {
+        self.on_line(true, None, |connection, _| async move {
             Files::of(&connection).await?.read(path, offset, limit as u64).await
         })
         .await
@@ -261,7 +316,7 @@ impl Transport for SshTransport {
 
     /// Three round trips, for up to 2 MiB.
     async fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-        self.on_line(false, None, |connection| async move {
+        self.on_line(false, None, |connection, _| async move {
             Files::of(&connection).await?.write(path, bytes, mode, true).await
         })
         .await
@@ -269,7 +324,7 @@ impl Transport for SshTransport {
 
     /// Three round trips, for up to 2 MiB.
     async fn write_volatile(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-        self.on_line(false, None, |connection| async move {
+        self.on_line(false, None, |connection, _| async move {
             Files::of(&connection).await?.write(path, bytes, mode, false).await
         })
         .await
@@ -277,27 +332,23 @@ impl Transport for SshTransport {
 
     /// One round trip if the parent is there, else two.
     async fn create_dir(&self, path: &Path) -> Result<()> {
-        self.on_line(
-            false,
-            None,
-            |connection| async move { Files::of(&connection).await?.create_dir(path).await },
-        )
+        self.on_line(false, None, |connection, _| async move {
+            Files::of(&connection).await?.create_dir(path).await
+        })
         .await
     }
 
     /// One round trip.
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.on_line(
-            false,
-            None,
-            |connection| async move { Files::of(&connection).await?.rename(from, to).await },
-        )
+        self.on_line(false, None, |connection, _| async move {
+            Files::of(&connection).await?.rename(from, to).await
+        })
         .await
     }
 
     /// One round trip.
     async fn remove_file(&self, path: &Path) -> Result<()> {
-        self.on_line(false, None, |connection| async move {
+        self.on_line(false, None, |connection, _| async move {
             Files::of(&connection).await?.remove_file(path).await
         })
         .await
@@ -313,8 +364,12 @@ impl Transport for SshTransport {
 
     /// One round trip.
     async fn stat(&self, path: &Path) -> Result<Option<FileStat>> {
-        self.on_line(true, None, |connection| async move { Files::of(&connection).await?.stat(path).await })
-            .await
+        self.on_line(
+            true,
+            None,
+            |connection, _| async move { Files::of(&connection).await?.stat(path).await },
+        )
+        .await
     }
 
     /// Two round trips. By a shell: the SFTP library fails on a name that is not UTF-8.
@@ -342,7 +397,7 @@ impl Transport for SshTransport {
     ) -> Result<Box<dyn LockGuard>> {
         let on_wait = StdMutex::new(Some(on_wait));
         let lock = self
-            .on_line(true, None, |connection| {
+            .on_line(true, None, |connection, _| {
                 let on_wait = on_wait.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let on_wait = on_wait.unwrap_or_else(|| Box::new(|| ()));
                 async move { lock::acquire(&connection, path, wait, on_wait).await }

@@ -12,6 +12,7 @@ use mng_core::model::shell::ShellCommand;
 use mng_core::model::state::HostState;
 use mng_core::providers::{BuildContext, Capabilities, DiscoveredHost, HostResources, Provider, SshAccess};
 use mng_core::transports::Transport;
+use mng_core::transports::asking::HostKeyPrompt;
 use mng_core::{Error, ErrorClass, Explain, Result, Scope, Subject};
 use mng_provider_remote::{HostKeyPolicy, SshTarget, SshTransport, watch};
 
@@ -33,6 +34,7 @@ pub struct Ssh {
     dynamic_hosts_file: Option<PathBuf>,
     host_dirs: HostDirs,
     takes_unknown_hosts: bool,
+    host_key_prompt: Option<Arc<dyn HostKeyPrompt>>,
     /// Read when a machine is needed: building an instance costs nothing.
     config: OnceLock<(SshConfig, Here)>,
     /// As [`Ssh::config`]: read once a command.
@@ -72,6 +74,7 @@ impl Ssh {
             host_dirs: HostDirs::new(dir.as_ref().map(|dir| dir.join("host_dirs.json"))),
             dir,
             takes_unknown_hosts: context.takes_unknown_hosts,
+            host_key_prompt: context.host_key_prompt.clone(),
             config: OnceLock::new(),
             table: OnceLock::new(),
             transports: Mutex::default(),
@@ -145,7 +148,7 @@ impl Ssh {
         if let Some(transport) = open.get(&host.name) {
             return Ok(transport.clone());
         }
-        let transport = SshTransport::new(self.target(host)?);
+        let transport = SshTransport::asking(self.target(host)?, self.host_key_prompt.clone());
         open.insert(host.name.clone(), transport.clone());
         Ok(transport)
     }

@@ -2,6 +2,7 @@
 
 mod claude;
 mod codex;
+mod connect;
 mod idle;
 mod killed;
 mod life;

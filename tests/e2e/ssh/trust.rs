@@ -1,16 +1,26 @@
 //! Keys of hosts and of people.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mng_tests::{SshHost, TestEnv};
 
 use super::{agent, hosts, settings, world};
 
-fn fingerprint(machine: &SshHost) -> String {
+pub(super) fn fingerprint(machine: &SshHost) -> String {
     let output =
         machine.run(&["ssh-keygen", "-lf", &machine.root().join("host_key.pub").display().to_string()]);
     String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
+}
+
+/// A world whose known_hosts file, the second part, is not there yet.
+pub(super) fn world_that_knows_nobody(machine: &SshHost) -> (TestEnv, PathBuf) {
+    let env = TestEnv::new();
+    let pins = env.home().join("pins");
+    let text = settings(&[machine], "");
+    env.settings(&text.replace(&machine.known_hosts().display().to_string(), &pins.display().to_string()));
+    (env, pins)
 }
 
 #[test]
@@ -46,10 +56,7 @@ fn a_host_that_wants_a_password_fails_at_once() {
 #[test]
 fn an_unknown_host_is_refused_until_somebody_says_so() {
     let Some(machine) = SshHost::start("alpha") else { return };
-    let env = TestEnv::new();
-    let pins = env.home().join("pins");
-    let text = settings(&[&machine], "");
-    env.settings(&text.replace(&machine.known_hosts().display().to_string(), &pins.display().to_string()));
+    let (env, pins) = world_that_knows_nobody(&machine);
     env.mng("list --provider boxes").exits(6).says(&[
         "is not known",
         &fingerprint(&machine),
