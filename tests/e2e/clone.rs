@@ -3,6 +3,29 @@
 use mng_tests::TestEnv;
 
 #[test]
+fn a_clone_in_a_worktree_of_an_agents_own_repository_keeps_that_repository() {
+    let env = TestEnv::new();
+    env.mng("create a1 --type command --no-connect --transfer git-mirror -- sleep 1000").success();
+    env.mng("clone a1 a2 --no-connect --transfer git-worktree").success();
+    env.mng("exec a2 'echo new >new && git add new && git commit -qm new'").success();
+    let repository = env.work_dir("a1");
+    env.mng("destroy a1 --force").success().says(&["its work dir stays: a2 works there too"]);
+    assert!(repository.path().exists());
+    env.mng("exec a2 'git log --oneline -1'").success();
+    env.mng("gc").success();
+    env.mng("exec a2 'git log --oneline -1'").success();
+    env.mng("destroy a2 --force").success();
+    env.mng("gc").success();
+    assert!(!repository.path().exists(), "nobody needs it any more");
+
+    env.mng("create b1 --type command --no-connect --transfer git-mirror -- sleep 1000").success();
+    env.mng("clone b1 b2 --no-connect --transfer git-worktree").success();
+    let (repository, worktree) = (env.work_dir("b1"), env.work_dir("b2"));
+    env.mng("destroy b1 b2 --force").success();
+    assert!(!repository.path().exists() && !worktree.path().exists(), "both at once, the worktree first");
+}
+
+#[test]
 fn a_clone_has_the_work_but_a_life_of_its_own() {
     let env = TestEnv::new();
     env.mng("create a1 --type command --no-connect --env SECRET=x --label mine=1 -- sleep 1000").success();

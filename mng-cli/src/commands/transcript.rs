@@ -129,8 +129,7 @@ async fn follow(ui: &mut Ui, ctx: &Ctx, args: &TranscriptArgs, is_atif: bool) ->
             ErrorClass::Usage,
             "`--follow` has no end that json or atif could wait for",
             format!("`mng transcript {} --follow --format jsonl` prints one record a line", args.agent),
-        )
-        .into());
+        ));
     }
     let request = args.request(ui);
     let (warnings, mut heard) = Events::channel();

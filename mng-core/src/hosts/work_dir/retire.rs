@@ -195,10 +195,9 @@ pub async fn unused(host: &Host) -> Result<Vec<PathBuf>> {
     if agents.iter().any(|entry| entry.record.is_err()) {
         return Ok(Vec::new());
     }
-    let used: Vec<&Path> =
-        agents.iter().filter_map(|entry| Some(entry.record.as_ref().ok()?.work_dir.as_path())).collect();
+    let records: Vec<&AgentRecord> = agents.iter().filter_map(|entry| entry.record.as_ref().ok()).collect();
     let registered = host.read_record().await?.generated_work_dirs;
-    Ok(registered.into_iter().filter(|dir| !used.iter().any(|work_dir| work_dir.starts_with(dir))).collect())
+    Ok(registered.into_iter().filter(|dir| !records.iter().any(|record| needs(record, dir))).collect())
 }
 
 /// What [`retire()`] would do with the work dir, as things are now.
@@ -235,8 +234,12 @@ async fn judge(host: &Host, request: &RetireRequest<'_>) -> Result<WorkDirFate> 
     Ok(if kind.is_none() { WorkDirFate::Missing } else { WorkDirFate::Removed })
 }
 
-/// Other agents whose record refers to the work dir or to something in it. A damaged record counts when
-/// the path stands in its bytes.
+/// Whether an agent works in a directory, or in a worktree of a repository that lies there.
+fn needs(record: &AgentRecord, dir: &Path) -> bool {
+    record.work_dir.starts_with(dir) || record.git_common_dir().is_some_and(|common| common.starts_with(dir))
+}
+
+/// Other agents that need the work dir. A damaged record counts when the path stands in its bytes.
 async fn users(host: &Host, request: &RetireRequest<'_>) -> Result<Vec<String>> {
     let path = request.work_dir;
     let mut names = Vec::new();
@@ -245,7 +248,7 @@ async fn users(host: &Host, request: &RetireRequest<'_>) -> Result<Vec<String>> 
             continue;
         }
         match entry.record {
-            Ok(record) if record.work_dir.starts_with(path) => names.push(record.name.to_string()),
+            Ok(record) if needs(&record, path) => names.push(record.name.to_string()),
             Ok(_) => {}
             Err(_) => {
                 let bytes = host.transport.read(&host.layout.agent_record(&entry.id)).await?;

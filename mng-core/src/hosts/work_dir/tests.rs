@@ -395,6 +395,16 @@ fn only_what_mng_made_and_nobody_uses_is_removed() {
     assert!(record.work_dir.join("README").exists());
     fs::remove_dir_all(world.host.layout.agent(&guest.id)).unwrap();
 
+    // Another agent has a worktree of the repository in it.
+    let mut worktree = agent("worktree");
+    worktree.work_dir = world.repo.root().join("elsewhere");
+    worktree.set_git_common_dir(Some(&record.work_dir.join(".git")));
+    world.write_agent(&worktree);
+    let retired = world.try_retire(&destroys(&record)).unwrap();
+    assert_eq!(retired.work_dir, WorkDirFate::InUse { by: vec!["worktree".into()] });
+    assert_eq!(block(orphans(&world.host, &world.lock())).unwrap(), [] as [PathBuf; 0]);
+    fs::remove_dir_all(world.host.layout.agent(&worktree.id)).unwrap();
+
     // A damaged record that names it.
     let damaged = agent("damaged");
     let bytes = format!("{{\"work_dir\": \"{}\"", record.work_dir.display());

@@ -221,12 +221,16 @@ async fn on_host(ctx: &Ctx, group: HostGroup, options: DestroyOptions, events: &
     Ok(rows)
 }
 
-/// Whether an agent works in the work dir of another one of these.
+/// Whether an agent works in the work dir of another one of these, or in a worktree of the repository there.
 fn is_guest(record: &AgentRecord, records: &[AgentRecord]) -> bool {
+    let common_dir = record.git_common_dir();
     records.iter().any(|other| {
+        let is_inside = record.work_dir.starts_with(&other.work_dir);
+        let is_apart = record.work_dir != other.work_dir;
+        let is_worktree = common_dir.as_ref().is_some_and(|dir| dir.starts_with(&other.work_dir));
+        let is_in_place = record.transfer_mode == Some(TransferMode::None);
         other.id != record.id
-            && record.work_dir.starts_with(&other.work_dir)
-            && (record.work_dir != other.work_dir || record.transfer_mode == Some(TransferMode::None))
+            && ((is_inside && (is_apart || is_in_place)) || (is_worktree && is_apart && !is_inside))
     })
 }
 
