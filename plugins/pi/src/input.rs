@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use mng_core::agents::input::{Evidence, EvidenceWatch, Input, Recipient, ScreenState};
 use mng_core::agents::mirror::{FilePart, WatchedFile};
+use mng_core::agents::sight::Sight;
 use mng_core::agents::transcript::TranscriptSource as _;
 use mng_core::storage;
 use mng_core::transports::ExecRequest;
@@ -72,11 +73,9 @@ async fn deliver(to: Recipient<'_>, text: &str) -> Result<Evidence> {
     let line = format!("{}\n", Value::from(text));
     let history = to.state_dir.join(HISTORY);
     let start = transport.stat(&history).await?.map_or(0, |stat| stat.size);
-    // Of another machine the history tells.
-    let mut watch = match to.host.is_local() {
-        true => Some(SessionWatch::start(to.state_dir, text)?),
-        false => None,
-    };
+    let mut sight = Sight::of(&to.record.id, InboxInput.watched_files());
+    sight.refresh(to.host).await?;
+    let mut watch = SessionWatch::start(&sight.dir(to.host), text)?;
     let is_busy = transport.stat(&to.state_dir.join("active")).await?.is_some();
     let inbox = to.state_dir.join(INBOX);
     let request = ExecRequest::sh(APPEND, [inbox.to_string_lossy()]).stdin(line.clone());
@@ -84,9 +83,11 @@ async fn deliver(to: Recipient<'_>, text: &str) -> Result<Evidence> {
     let deadline = Instant::now() + TAKEN;
     let mut is_handed_over = false;
     while Instant::now() < deadline {
-        if let Some(watch) = &mut watch
-            && let Some(evidence) = watch.poll()?
-        {
+        // Of another machine the session is a round trip away, and a turn may be over before one looks.
+        if is_handed_over {
+            sight.refresh(to.host).await?;
+        }
+        if let Some(evidence) = watch.poll()? {
             return Ok(evidence);
         }
         if !is_handed_over {

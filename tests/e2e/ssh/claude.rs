@@ -11,7 +11,7 @@ use crate::claude::KEY;
 /// Waits until `list` shows `STATE` or `STATE REASON`.
 #[track_caller]
 pub(super) fn until_state(env: &TestEnv, stub: &Stub, name: &str, wanted: &str) {
-    let end = Instant::now() + Duration::from_secs(45);
+    let end = Instant::now() + Duration::from_secs(60);
     loop {
         let row = env.listed().remove(name).unwrap_or_default();
         let state = row["state"].as_str().unwrap_or_default();

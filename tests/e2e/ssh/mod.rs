@@ -9,6 +9,7 @@ mod life;
 mod lost;
 mod moving;
 mod names;
+mod pi;
 mod trust;
 mod undo;
 mod work;
