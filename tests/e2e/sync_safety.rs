@@ -12,17 +12,17 @@ use std::thread;
 
 use fastrand::Rng;
 use mng_tests::{Fingerprint, Repo, TestEnv};
-use regex::bytes::Regex;
+use regex::Regex;
 
 /// Lines and commits that can be got at.
 #[derive(Clone, Default)]
-struct Seen {
-    lines: BTreeSet<String>,
+pub(crate) struct Seen {
+    pub(crate) lines: BTreeSet<String>,
     commits: BTreeSet<String>,
 }
 
 impl Seen {
-    fn of(repo: &Repo) -> Self {
+    pub(crate) fn of(repo: &Repo) -> Self {
         let mut seen = Self::default();
         walk(repo.path(), &mut seen);
         let stashes = repo.git("stash list --format=%H").replace('\n', " ");
@@ -45,13 +45,15 @@ impl Seen {
     }
 
     fn add(&mut self, bytes: &[u8]) {
-        let line = Regex::new(r"(?-u)[pam]-[0-9]+-[a-z]+").unwrap();
-        self.lines.extend(
-            line.find_iter(bytes).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned()),
-        );
+        let mark = Regex::new("[pam]-[0-9]+-[a-z]+").unwrap();
+        // Noise is passed over: it may be much.
+        let texts = bytes.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        for text in texts {
+            self.lines.extend(mark.find_iter(text).map(|found| found.as_str().to_owned()));
+        }
     }
 
-    fn must_be_in(&self, after: &Self, but: &BTreeSet<String>, what: &str) {
+    pub(crate) fn must_be_in(&self, after: &Self, but: &BTreeSet<String>, what: &str) {
         let lost: Vec<_> = self.lines.difference(&after.lines).filter(|line| !but.contains(*line)).collect();
         assert!(lost.is_empty(), "{what}: lost {lost:?}");
         let lost: Vec<_> = self.commits.difference(&after.commits).collect();
@@ -73,10 +75,10 @@ fn walk(dir: &Path, seen: &mut Seen) {
 }
 
 /// Somebody works in a tree.
-struct Hand<'a> {
-    who: char,
-    repo: &'a Repo,
-    count: usize,
+pub(crate) struct Hand<'a> {
+    pub(crate) who: char,
+    pub(crate) repo: &'a Repo,
+    pub(crate) count: usize,
 }
 
 const NAMES: [&str; 6] =
@@ -88,7 +90,7 @@ impl Hand<'_> {
         format!("{}-{}-line", self.who, self.count)
     }
 
-    fn work(&mut self, rng: &mut Rng, steps: usize) {
+    pub(crate) fn work(&mut self, rng: &mut Rng, steps: usize) {
         for _ in 0..steps {
             let name = NAMES[rng.usize(..NAMES.len())];
             let path = self.repo.path().join(name);
@@ -117,7 +119,7 @@ impl Hand<'_> {
     }
 }
 
-fn tree(repo: &Repo) -> Fingerprint {
+pub(crate) fn tree(repo: &Repo) -> Fingerprint {
     Fingerprint::of(repo.path(), &[".git"]).with("status", repo.status()).with("HEAD", repo.rev("HEAD"))
 }
 
@@ -128,7 +130,7 @@ fn world() -> TestEnv {
     env
 }
 
-fn any_transfer(rng: &mut Rng) -> (String, bool) {
+pub(crate) fn any_transfer(rng: &mut Rng) -> (String, bool) {
     let pick = |rng: &mut Rng, words: &[&str]| words[rng.usize(..words.len())].to_owned();
     let is_push = rng.bool();
     let mode = pick(rng, &["files", "git", "full"]);

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+
+use rustix::fs::OFlags;
 
 use super::frame::{self, Hello, Kind};
 use super::{SOCKET_VAR, TOKEN_VAR};
@@ -83,16 +86,28 @@ fn sent_names(setting: &str) -> Vec<String> {
 pub fn run_helper(
     words: &[String],
     var: impl Fn(&str) -> Option<String>,
-    stdin: impl Read + Send + 'static,
-    mut stdout: impl Write,
+    stdin: impl Read + AsFd + Send + 'static,
+    mut stdout: impl Write + AsFd,
     mut stderr: impl Write,
 ) -> u8 {
+    // rsync gives us streams that do not block. Nobody else writes to its end of them.
+    wait_on(&stdin);
+    wait_on(&stdout);
     match converse(words, var, stdin, &mut stdout, &mut stderr) {
         Ok(code) => code,
         Err(trouble) => {
             let _ = writeln!(stderr, "mng: {trouble}");
             OWN_TROUBLE
         }
+    }
+}
+
+/// Makes reads and writes wait. What cannot be changed, as a closed stream, fails later by itself.
+fn wait_on(stream: &impl AsFd) {
+    if let Ok(flags) = rustix::fs::fcntl_getfl(stream)
+        && flags.contains(OFlags::NONBLOCK)
+    {
+        let _ = rustix::fs::fcntl_setfl(stream, flags - OFlags::NONBLOCK);
     }
 }
 
@@ -162,6 +177,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_does_not_block_is_waited_on() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        for end in [&ours, &theirs] {
+            end.set_nonblocking(true).unwrap();
+        }
+        wait_on(&ours);
+        let is_waiting = |end| !rustix::fs::fcntl_getfl(end).unwrap().contains(OFlags::NONBLOCK);
+        assert!(is_waiting(&ours) && !is_waiting(&theirs));
+    }
+
+    #[test]
     fn words_are_read_as_ssh_reads_them() {
         // git 2.47
         let git = read("-o SendEnv=GIT_PROTOCOL mng-relay git-upload-pack '/a'");
@@ -198,7 +224,8 @@ mod tests {
     fn without_its_variables_it_says_who_starts_it() {
         let mut stderr = Vec::new();
         let words = ["host".to_owned(), "true".to_owned()];
-        let code = run_helper(&words, |_| None, io::empty(), io::sink(), &mut stderr);
+        let nothing = std::fs::File::open("/dev/null").unwrap();
+        let code = run_helper(&words, |_| None, nothing.try_clone().unwrap(), nothing, &mut stderr);
         insta::assert_snapshot!(String::from_utf8(stderr).unwrap(), @"mng: only mng itself starts this, with the way to its connection in the environment");
         assert_eq!(code, 255);
     }
