@@ -10,6 +10,7 @@ mod lost;
 mod moving;
 mod names;
 mod pi;
+mod round_trips;
 mod transfers;
 mod trust;
 mod undo;
