@@ -226,11 +226,12 @@ fn is_guest(record: &AgentRecord, records: &[AgentRecord]) -> bool {
     let common_dir = record.git_common_dir();
     records.iter().any(|other| {
         let is_inside = record.work_dir.starts_with(&other.work_dir);
-        let is_apart = record.work_dir != other.work_dir;
         let is_worktree = common_dir.as_ref().is_some_and(|dir| dir.starts_with(&other.work_dir));
-        let is_in_place = record.transfer_mode == Some(TransferMode::None);
-        other.id != record.id
-            && ((is_inside && (is_apart || is_in_place)) || (is_worktree && is_apart && !is_inside))
+        let is_guest = match record.work_dir == other.work_dir {
+            true => record.transfer_mode == Some(TransferMode::None),
+            false => is_inside || is_worktree,
+        };
+        is_guest && other.id != record.id
     })
 }
 
