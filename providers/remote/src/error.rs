@@ -39,7 +39,7 @@ pub enum SshError {
         algorithm: String,
         fingerprint: String,
         file: Option<PathBuf>,
-        line: HostKeyLine,
+        line: Box<HostKeyLine>,
     },
     #[error("{0}")]
     HostKeyChanged(Box<ChangedKey>),

@@ -106,7 +106,7 @@ pub(crate) fn check(target: &SshTarget, known: &[KnownKey], offered: &PublicKey)
         algorithm: offered.algorithm().to_string(),
         fingerprint: fingerprint(offered),
         file: target.known_hosts.first().cloned(),
-        line,
+        line: Box::new(line),
     })
 }
 
