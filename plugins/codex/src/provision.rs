@@ -246,7 +246,7 @@ mod tests {
             user: &user.parse().unwrap(),
             model: config.own.model.as_deref(),
             style,
-            work_dir: Path::new("/work/dir one"),
+            work_dir: Path::new("/src/dir one"),
             log_dir: Path::new("/state/log"),
         })
         .unwrap()
@@ -273,7 +273,7 @@ mod tests {
         screen_reader_detection_done = true
         resume_cwd = "current"
 
-        [projects."/work/dir one"]
+        [projects."/src/dir one"]
         trust_level = "trusted"
         "#);
     }
@@ -336,7 +336,7 @@ trust_level = "trusted"
         command = "files"
         args = ["--root", "/"]
 
-        [projects."/work/dir one"]
+        [projects."/src/dir one"]
         trust_level = "trusted"
         "#);
     }

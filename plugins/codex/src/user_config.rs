@@ -109,7 +109,7 @@ mod tests {
     fn consent_is_added_and_the_rest_stays() {
         let dir = tempfile::tempdir().unwrap();
         let home = UserHome::at(&dir.path().join("codex"));
-        let repo = Path::new("/work/my \"repo\"");
+        let repo = Path::new("/src/my \"repo\"");
         assert!(!is_trusted(&home.config().unwrap(), repo));
         home.trust(repo).unwrap();
         assert!(is_trusted(&home.config().unwrap(), repo));
