@@ -17,6 +17,7 @@ use crate::error::SshError;
 use crate::files::Sftp;
 use crate::known_hosts::{self, KnownKey};
 use crate::line;
+use crate::stall::Impatient;
 use crate::target::SshTarget;
 
 /// Longest wait for greeting, key exchange and login. A very busy host takes more than 15 s.
@@ -177,7 +178,10 @@ async fn greet(
     let (sender, lost) = watch::channel(false);
     let client = Client { target: target.clone(), known: known.to_vec(), lost: sender };
     let config = Arc::new(config(target, known));
-    match timeout(GREETING, client::connect_stream(config, line.stream, client)).await {
+    // As long as unanswered keep-alives take.
+    let patience = target.keep_alive.max(Duration::from_secs(1)) * 4;
+    let stream = Impatient::new(line.stream, patience);
+    match timeout(GREETING, client::connect_stream(config, stream, client)).await {
         Ok(Ok(handle)) => Ok(Link { handle, lost, child: line.child }),
         Ok(Err(Ended::HostKey(error))) => Err(error),
         Ok(Err(Ended::Ssh(error))) => Err(match error {

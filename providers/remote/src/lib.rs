@@ -14,6 +14,7 @@ mod known_hosts;
 mod line;
 mod lock;
 mod piped;
+mod stall;
 mod target;
 mod transport;
 mod watcher;

@@ -1,4 +1,5 @@
-//! Nothing is lost when mng is killed in the middle of a transfer, and the next one succeeds.
+//! Nothing is lost when mng is killed or the line is cut in the middle of a transfer, and the next one
+//! succeeds.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -186,6 +187,11 @@ fn mng_killed_in_the_middle_of_a_transfer() {
             !world.machine.processes().iter().any(|line| busy.iter().any(|word| line.contains(word)))
         });
     });
+}
+
+#[test]
+fn a_line_cut_in_the_middle_of_a_transfer() {
+    interrupted(|world, _| world.machine.cut(), |world| world.machine.mend());
 }
 
 #[test]
